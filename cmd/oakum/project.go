@@ -1,0 +1,269 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policies"
+	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/fixers"
+	"github.com/oakum-dev/oakum/remediate"
+)
+
+// project is a repository, or a folder, with what was read and found in it.
+type project struct {
+	*remediate.Project
+	dir  string   // absolute path of the root
+	root *os.Root // keeps every access inside dir
+}
+
+// open finds the root that the paths belong to and reads it. All paths that
+// oakum prints are relative to that root, as git's are.
+func (a *app) open(paths []string) (*project, error) {
+	if len(paths) == 0 {
+		paths = []string{"."}
+	}
+	dir, rel, err := locate(paths)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", dir, err)
+	}
+	o, err := a.settings(root.FS())
+	if err != nil {
+		return nil, err
+	}
+	o.Paths = rel
+	p, err := remediate.ReadProject(root.FS(), o)
+	if err != nil {
+		return nil, err
+	}
+	return &project{Project: p, dir: dir, root: root}, nil
+}
+
+// locate finds the repository root above the first path, and the paths in it.
+func locate(paths []string) (dir string, rel []string, err error) {
+	first, err := filepath.Abs(paths[0])
+	if err != nil {
+		return "", nil, err
+	}
+	info, err := os.Stat(first)
+	if err != nil {
+		return "", nil, describe(err)
+	}
+	if !info.IsDir() {
+		first = filepath.Dir(first)
+	}
+	dir = first
+	if wd, err := os.Getwd(); err == nil && inside(wd, first) {
+		dir = wd
+	}
+	for d := first; ; d = filepath.Dir(d) {
+		if exists(filepath.Join(d, ".git")) || exists(filepath.Join(d, remediate.ConfigName)) {
+			dir = d
+			break
+		}
+		if d == filepath.Dir(d) {
+			break
+		}
+	}
+	for _, p := range paths {
+		abs, err := filepath.Abs(p)
+		if err != nil {
+			return "", nil, err
+		}
+		if _, err := os.Stat(abs); err != nil {
+			return "", nil, describe(err)
+		}
+		if !inside(dir, abs) {
+			return "", nil, fmt.Errorf("%s lies outside %s, the root of %s: run oakum once for each", p, dir, paths[0])
+		}
+		r, err := filepath.Rel(dir, abs)
+		if err != nil {
+			return "", nil, err
+		}
+		rel = append(rel, filepath.ToSlash(r))
+	}
+	return dir, rel, nil
+}
+
+func inside(dir, p string) bool {
+	r, err := filepath.Rel(dir, p)
+	return err == nil && r != ".." && !strings.HasPrefix(r, ".."+string(filepath.Separator))
+}
+
+func exists(p string) bool {
+	_, err := os.Stat(p)
+	return err == nil
+}
+
+// describe says what is wrong with a path in the words of a user.
+func describe(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s: no such file or directory", pe.Path)
+		}
+		return fmt.Errorf("%s: %w", pe.Path, pe.Err)
+	}
+	return err
+}
+
+// settings joins flags and configuration.
+func (a *app) settings(tree fs.FS) (remediate.Settings, error) {
+	var o remediate.Settings
+	name := remediate.ConfigName
+	src, err := fs.ReadFile(tree, name)
+	if a.config != "" {
+		name = a.config
+		src, err = os.ReadFile(name)
+	}
+	if err != nil && (a.config != "" || !errors.Is(err, fs.ErrNotExist)) {
+		return o, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if o.Config, err = remediate.ParseConfig(name, src); err != nil {
+		return o, err
+	}
+	all, err := a.library()
+	if err != nil {
+		return o, err
+	}
+	if o.Policies, err = o.Config.Apply(all); err != nil {
+		return o, err
+	}
+	if o.Selected, err = a.selected(o.Policies); err != nil {
+		return o, err
+	}
+	if a.safety != "" {
+		if o.Config.Safety, err = oneOf("safety", a.safety, policy.Safeties[:3]); err != nil {
+			return o, err
+		}
+	}
+	if a.kubernetes != "" {
+		o.Config.Kubernetes = a.kubernetes
+	}
+	if o.Kubernetes, err = minor(o.Config.Kubernetes); err != nil {
+		return o, err
+	}
+	o.Exclude = append(slices.Clone(o.Config.Exclude), a.exclude...)
+	return o, nil
+}
+
+// minor reads the minor version of 1.34, v1.34 or v1.34.2-gke.100.
+func minor(version string) (int, error) {
+	if version == "" {
+		return 0, nil
+	}
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	if len(parts) >= 2 && parts[0] == "1" {
+		if n, err := strconv.Atoi(parts[1]); err == nil && n >= 0 && n <= detect.LatestKubernetes {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("kubernetes version %q is not one of 1.0 to 1.%d", version, detect.LatestKubernetes)
+}
+
+// library is every policy: the built-in ones, and the user's.
+func (a *app) library() ([]*policy.Policy, error) {
+	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names()}
+	all, err := c.LoadFS(policies.FS)
+	if err != nil {
+		return nil, fmt.Errorf("loading the built-in policies: %w", err)
+	}
+	for _, p := range a.policyPaths {
+		more, err := loadPath(c, p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, more...)
+	}
+	seen := map[string]*policy.Policy{}
+	for _, p := range all {
+		if other := seen[p.Name]; other != nil {
+			return nil, fmt.Errorf("policy %s is in %s and in %s: rename one", p.Name, other.File, p.File)
+		}
+		seen[p.Name] = p
+	}
+	return all, nil
+}
+
+func loadPath(c *policy.Compiler, name string) ([]*policy.Policy, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("loading policies: %w", describe(err))
+	}
+	if info.IsDir() {
+		loaded, err := c.LoadFS(os.DirFS(name))
+		for _, p := range loaded {
+			p.File = filepath.Join(name, p.File)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("loading policies of %s: %w", name, err)
+		}
+		return loaded, nil
+	}
+	src, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("loading policies: %w", describe(err))
+	}
+	return c.Load(name, src)
+}
+
+// selected are the policies whose findings are asked for.
+func (a *app) selected(all []*policy.Policy) ([]*policy.Policy, error) {
+	out := all
+	if len(a.only) > 0 {
+		out = nil
+		for _, name := range a.only {
+			i := slices.IndexFunc(all, func(p *policy.Policy) bool { return p.Name == name })
+			if i < 0 {
+				return nil, fmt.Errorf("no policy is called %q%s; 'oakum policy list' prints them", name, nearest(name, all))
+			}
+			out = append(out, all[i])
+		}
+	}
+	if a.severity != "" {
+		least, err := oneOf("severity", a.severity, policy.Severities)
+		if err != nil {
+			return nil, err
+		}
+		out = slices.DeleteFunc(slices.Clone(out), func(p *policy.Policy) bool { return !p.Severity.AtLeast(least) })
+	}
+	if a.framework != "" {
+		out = slices.DeleteFunc(slices.Clone(out), func(p *policy.Policy) bool { return len(p.Controls[a.framework]) == 0 })
+		if len(out) == 0 {
+			return nil, fmt.Errorf("no policy answers a control of framework %q", a.framework)
+		}
+	}
+	return out, nil
+}
+
+// nearest suggests the name that shares the longest part with a wrong one.
+func nearest(name string, all []*policy.Policy) string {
+	best, score := "", 2
+	for _, p := range all {
+		n := 0
+		for _, word := range strings.Split(name, "-") {
+			if len(word) > 2 && strings.Contains(p.Name, word) {
+				n += len(word)
+			}
+		}
+		if n > score {
+			best, score = p.Name, n
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %s?)", best)
+}

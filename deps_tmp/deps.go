@@ -1,0 +1,32 @@
+// Package deps_tmp keeps modules while the house is built.
+package deps_tmp
+
+import (
+	_ "github.com/aymanbagabas/go-udiff"
+	_ "github.com/bluekeyes/go-gitdiff/gitdiff"
+	_ "github.com/bmatcuk/doublestar/v4"
+	_ "github.com/getkin/kin-openapi/openapi3filter"
+	_ "github.com/getkin/kin-openapi/routers/gorillamux"
+	_ "github.com/getkin/kin-openapi/routers/legacy"
+	_ "github.com/go-git/go-git/v5"
+	_ "github.com/go-git/go-git/v5/storage/memory"
+	_ "github.com/gofri/go-github-ratelimit/v2/github_ratelimit"
+	_ "github.com/golang-jwt/jwt/v5"
+	_ "github.com/google/cel-go/cel"
+	_ "github.com/google/cel-go/ext"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/google/go-github/v60/github"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/sabhiram/go-gitignore"
+	_ "github.com/spf13/cobra"
+	_ "go.yaml.in/yaml/v3"
+	_ "golang.org/x/tools/txtar"
+	_ "k8s.io/api/core/v1"
+	_ "k8s.io/apiserver/pkg/cel/library"
+	_ "k8s.io/client-go/kubernetes"
+	_ "k8s.io/pod-security-admission/policy"
+	_ "k8s.io/pod-security-admission/test"
+	_ "sigs.k8s.io/kustomize/api/krusty"
+	_ "sigs.k8s.io/kustomize/kyaml/yaml"
+	_ "sigs.k8s.io/yaml"
+)

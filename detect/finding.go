@@ -1,0 +1,56 @@
+// Package detect says what is wrong, and where. It is pure: resources in,
+// findings out; no I/O and no clock.
+package detect
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
+)
+
+// Finding is one policy broken at one field of one resource.
+type Finding struct {
+	Policy      *policy.Policy
+	Resource    *manifest.Resource
+	Container   string        // the container concerned, if it is about one
+	Field       manifest.Path // the exact field, from the root of the resource; it may be absent
+	Position    manifest.Position
+	Message     string
+	Fingerprint string // the same as long as policy, file, resource and field are
+	Violation   policy.Violation
+}
+
+func newFinding(p *policy.Policy, r *manifest.Resource, v policy.Violation) *Finding {
+	return &Finding{
+		Policy: p, Resource: r, Container: v.Container, Field: v.Path, Message: v.Message, Violation: v,
+		Position:    r.Position(v.Path),
+		Fingerprint: fingerprint(p, r, v.Path),
+	}
+}
+
+// fingerprint identifies a finding by names, never by lines: an item of a
+// list that has no name counts by what it holds.
+func fingerprint(p *policy.Policy, r *manifest.Resource, path manifest.Path) string {
+	var field strings.Builder
+	for i, s := range path {
+		if s.Item && s.By == "" && s.Value == "" {
+			if f := r.Field(path[:i+1]); f.Present {
+				v, _ := manifest.ToValue(f.Node)
+				content, _ := json.Marshal(v)
+				sum := sha256.Sum256(content)
+				fmt.Fprintf(&field, "[#%x]", sum[:4])
+				continue
+			}
+		}
+		field.WriteString("/" + manifest.Path{s}.String())
+	}
+	sum := sha256.Sum256([]byte(strings.Join([]string{
+		p.Name, r.File.Path, r.Group(), r.Kind, r.Namespace, r.Name, field.String(),
+	}, "\x00")))
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,221 @@
+package policies_test
+
+import (
+	"crypto/sha256"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/pod-security-admission/api"
+	psa "k8s.io/pod-security-admission/policy"
+
+	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
+)
+
+// official is the Pod Security evaluator of Kubernetes, asked check by check.
+type official struct{ checks []psa.Check }
+
+// at is the version of a check that holds in Kubernetes 1.minor.
+func at(c psa.Check, minor int) (psa.VersionedCheck, bool) {
+	var found psa.VersionedCheck
+	ok := false
+	version := api.MajorMinorVersion(1, minor)
+	for _, v := range c.Versions {
+		if !version.Older(v.MinimumVersion) {
+			found, ok = v, true
+		}
+	}
+	return found, ok
+}
+
+// inForce lists the checks of a level at a version: restricted ones replace the baseline ones they override.
+func (o official) inForce(level api.Level, minor int) map[string]psa.VersionedCheck {
+	checks := map[string]psa.VersionedCheck{}
+	for _, c := range o.checks {
+		if v, ok := at(c, minor); ok && (c.Level == api.LevelBaseline || level == api.LevelRestricted) {
+			checks[string(c.ID)] = v
+		}
+	}
+	for _, v := range maps.Clone(checks) {
+		for _, id := range v.OverrideCheckIDs {
+			delete(checks, string(id))
+		}
+	}
+	return checks
+}
+
+func (o official) failing(level api.Level, minor int, meta *metav1.ObjectMeta, spec *corev1.PodSpec) []string {
+	ids := []string{}
+	for id, c := range o.inForce(level, minor) {
+		if !c.CheckPod(meta, spec).Allowed {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// ours are the same ids by the controls of the policies that found something.
+func ours(o official, findings []*detect.Finding, level api.Level, minor int) []string {
+	checks := o.inForce(level, minor)
+	ids := []string{}
+	for _, f := range findings {
+		for _, control := range f.Policy.Controls["pss"] {
+			_, id, _ := strings.Cut(control, "/")
+			if _, ok := checks[id]; ok && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// podSecurity are the policies that answer the Pod Security Standards.
+func podSecurity(t testing.TB) []*policy.Policy {
+	return slices.DeleteFunc(load(t), func(p *policy.Policy) bool { return len(p.Controls["pss"]) == 0 })
+}
+
+// TestPodSecurityControls: every official check has a policy, and every control that a policy names exists.
+func TestPodSecurityControls(t *testing.T) {
+	t.Parallel()
+	want := map[string]bool{}
+	for _, c := range psa.DefaultChecks() {
+		want[string(c.Level)+"/"+string(c.ID)] = true
+	}
+	got := map[string]bool{}
+	for _, p := range podSecurity(t) {
+		for _, control := range p.Controls["pss"] {
+			got[control] = true
+			if !want[control] {
+				t.Errorf("policy %s: no official check is called %s", p.Name, control)
+			}
+		}
+	}
+	for control := range want {
+		if !got[control] {
+			t.Errorf("no policy answers %s", control)
+		}
+	}
+}
+
+// TestPodSecurityFixtures: on every pod that Kubernetes itself tests with, at
+// both levels and every version, the failing checks are the official ones.
+func TestPodSecurityFixtures(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(moduleDir(t, "k8s.io/pod-security-admission"), "test", "testdata")
+	pods := map[[sha256.Size]byte][]byte{}
+	files := 0
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(p) != ".yaml" {
+			return err
+		}
+		src, err := os.ReadFile(p)
+		pods[sha256.Sum256(src)] = src
+		files++
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 4537 {
+		t.Fatalf("found %d fixtures in %s, want 4537", files, dir)
+	}
+	c := comparison{policies: podSecurity(t), official: official{psa.DefaultChecks()}}
+	for _, src := range pods {
+		f, errs := manifest.Parse("pod.yaml", src, manifest.Plain, nil)
+		if len(errs) > 0 || len(f.Resources) != 1 {
+			t.Fatalf("%v in\n%s", errs, src)
+		}
+		c.pod(t, f)
+	}
+	c.report(t, files)
+}
+
+// TestPodSecurityCorpus asks the same of the pod templates that people wrote.
+func TestPodSecurityCorpus(t *testing.T) {
+	t.Parallel()
+	set := corpus(t)
+	c := comparison{policies: podSecurity(t), official: official{psa.DefaultChecks()}}
+	templates := 0
+	for r := range set.Resources {
+		if _, _, ok := r.PodTemplate(); !ok || r.Partial {
+			continue
+		}
+		templates++
+		c.pod(t, &manifest.File{Path: r.File.Path, Form: manifest.Plain, Resources: []*manifest.Resource{r}})
+	}
+	c.report(t, templates)
+}
+
+// comparison counts how often two judges agree.
+type comparison struct {
+	policies                 []*policy.Policy
+	official                 official
+	pods, skipped            int
+	verdicts, failed, differ int
+}
+
+func (c *comparison) pod(t *testing.T, f *manifest.File) {
+	t.Helper()
+	r := f.Resources[0]
+	_, value, _ := r.PodTemplate()
+	var template corev1.PodTemplateSpec
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(value, &template); err != nil {
+		c.skipped++ // no API server would take it
+		t.Logf("%s: %s: %v", f.Path, r.ID(), err)
+		return
+	}
+	for i := range template.Spec.Volumes {
+		if v := &template.Spec.Volumes[i]; v.VolumeSource == (corev1.VolumeSource{}) {
+			v.EmptyDir = &corev1.EmptyDirVolumeSource{} // as the API server does (core/v1 defaults)
+		}
+	}
+	c.pods++
+	for minor := 1; minor <= detect.LatestKubernetes; minor++ {
+		result := detect.Scan(&manifest.Set{Files: []*manifest.File{f}}, detect.Options{Policies: c.policies, Kubernetes: minor})
+		for _, err := range result.NotEvaluated {
+			t.Errorf("1.%d: %v", minor, err)
+		}
+		for _, level := range []api.Level{api.LevelBaseline, api.LevelRestricted} {
+			want := c.official.failing(level, minor, &template.ObjectMeta, &template.Spec)
+			got := ours(c.official, result.Findings, level, minor)
+			c.verdicts++
+			if len(want) > 0 {
+				c.failed++
+			}
+			if !slices.Equal(got, want) {
+				if c.differ++; c.differ < 20 {
+					t.Errorf("%s: %s at %s 1.%d fails %v, want %v", f.Path, r.ID(), level, minor, got, want)
+				}
+			}
+		}
+	}
+}
+
+func (c *comparison) report(t *testing.T, files int) {
+	t.Logf("%d pods (%d distinct or read, %d not decodable): %d verdicts, %d of them failures, %d differ",
+		files, c.pods, c.skipped, c.verdicts, c.failed, c.differ)
+	if c.differ > 0 || c.pods == 0 {
+		t.Errorf("%d verdicts of %d differ", c.differ, c.verdicts)
+	}
+}
+
+func moduleDir(t *testing.T, module string) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", module).Output()
+	if err != nil {
+		t.Fatalf("finding module %s: %v", module, err)
+	}
+	return strings.TrimSpace(string(out))
+}

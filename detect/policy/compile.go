@@ -1,0 +1,313 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"go.yaml.in/yaml/v3"
+)
+
+// Compiler compiles policies. Analyzers and Fixers are the names of the Go
+// code that policies may call on.
+type Compiler struct {
+	Analyzers []string
+	Fixers    []string
+
+	once   sync.Once
+	env    *cel.Env
+	schema *schema
+	err    error
+}
+
+// compiled is a policy ready to be evaluated.
+type compiled struct {
+	scope     scope
+	where     cel.Program
+	variables []variable
+	require   cel.Program
+	message   text
+	at        []place
+	fix       *compiledFix
+}
+
+type variable struct {
+	name    string
+	program cel.Program
+}
+
+type compiledFix struct {
+	title  text
+	advice text
+	safety []compiledSafety
+	edits  []compiledEdit
+	after  cel.Program
+}
+
+type compiledSafety struct {
+	when    cel.Program
+	because text
+}
+
+type compiledEdit struct {
+	op    Op
+	place place
+	value cel.Program // nil for a literal
+	when  cel.Program
+}
+
+func (c *Compiler) compile(p *Policy, o origin) error {
+	c.once.Do(func() { c.env, c.schema, c.err = baseEnv() })
+	if c.err != nil {
+		return fmt.Errorf("preparing the policy language: %w", c.err)
+	}
+	for name, param := range p.Parameters {
+		param.Default = normal(param.Default)
+		if param.Default == nil {
+			return o.at([]string{"spec", "parameters", name}, "parameter %s has no default", name)
+		}
+		p.Parameters[name] = param
+	}
+	out := &compiled{}
+	var err error
+	if out.scope, err = newScope(p.Match, c.schema); err != nil {
+		return o.at([]string{"spec", "match"}, "%v", err)
+	}
+	b := builder{origin: o}
+	if b.env, err = out.scope.declare(c.env, c.schema, p); err != nil {
+		return o.at([]string{"spec"}, "%v", err)
+	}
+	out.where = b.condition(p.Match.Where, "spec", "match", "where")
+	for i, v := range p.Variables {
+		program, t := b.expression(v.Expression, nil, "spec", "variables", strconv.Itoa(i), "expression")
+		if b.err != nil {
+			return b.err
+		}
+		out.variables = append(out.variables, variable{v.Name, program})
+		if b.env, err = b.env.Extend(cel.Variable(v.Name, t)); err != nil {
+			return o.at([]string{"spec", "variables", strconv.Itoa(i)}, "variable %s: %v", v.Name, err)
+		}
+	}
+	out.require = b.condition(p.Require, "spec", "require")
+	out.message = b.text(p.Message, "spec", "message")
+	for i, s := range p.At {
+		at, err := parsePlace(s)
+		if err != nil {
+			return o.at([]string{"spec", "at", strconv.Itoa(i)}, "%v", err)
+		}
+		out.at = append(out.at, at)
+	}
+	if p.Fix != nil {
+		out.fix = b.fix(p.Fix)
+	}
+	if b.err != nil {
+		return b.err
+	}
+	p.compiled = out
+	return nil
+}
+
+// builder compiles the expressions of one policy and keeps the first error.
+type builder struct {
+	origin
+	env *cel.Env
+	err error
+}
+
+func (b *builder) fix(f *Fix) *compiledFix {
+	out := &compiledFix{
+		title:  b.text(f.Title, "spec", "fix", "title"),
+		advice: b.text(f.Advice, "spec", "fix", "advice"),
+		after:  b.condition(f.After, "spec", "fix", "after"),
+	}
+	for i, s := range f.Safety {
+		at := []string{"spec", "fix", "safety", strconv.Itoa(i)}
+		out.safety = append(out.safety, compiledSafety{
+			when:    b.condition(s.When, append(slices.Clone(at), "when")...),
+			because: b.text(s.Because, append(slices.Clone(at), "because")...),
+		})
+	}
+	for i := range f.Edits {
+		e := &f.Edits[i]
+		e.Value = normal(e.Value)
+		at := []string{"spec", "fix", "edits", strconv.Itoa(i)}
+		ce := compiledEdit{when: b.condition(e.When, append(slices.Clone(at), "when")...)}
+		where := e.Set
+		switch {
+		case e.Set != "":
+			ce.op = Set
+		case e.Append != "":
+			ce.op, where = Append, e.Append
+		default:
+			ce.op, where = Remove, e.Remove
+		}
+		var err error
+		if ce.place, err = parsePlace(where); err != nil && b.err == nil {
+			b.err = b.at(at, "%v", err)
+		}
+		if e.Expression != "" {
+			ce.value, _ = b.expression(e.Expression, nil, append(at, "expression")...)
+		}
+		out.edits = append(out.edits, ce)
+	}
+	return out
+}
+
+// condition compiles a boolean expression; an empty one is nil, which holds.
+func (b *builder) condition(src string, keys ...string) cel.Program {
+	if src == "" {
+		return nil
+	}
+	p, _ := b.expression(src, cel.BoolType, keys...)
+	return p
+}
+
+func (b *builder) expression(src string, want *cel.Type, keys ...string) (cel.Program, *cel.Type) {
+	if b.err != nil {
+		return nil, nil
+	}
+	ast, issues := b.env.Compile(src)
+	if issues.Err() != nil {
+		first := issues.Errors()[0]
+		e := b.at(keys, "%s", first.Message)
+		n := b.find(keys)
+		switch {
+		case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+			e.Line += first.Location.Line()
+			e.Column = first.Location.Column() + 1
+		case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
+			e.Column += first.Location.Column() + 1
+		default:
+			e.Column += first.Location.Column()
+		}
+		b.err = e
+		return nil, nil
+	}
+	if want != nil && !ast.OutputType().IsExactType(want) && !ast.OutputType().IsExactType(cel.DynType) {
+		b.err = b.at(keys, "the expression is %s, want %s", ast.OutputType(), want)
+		return nil, nil
+	}
+	program, err := b.env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(costLimit), cel.InterruptCheckFrequency(1000))
+	if err != nil {
+		b.err = b.at(keys, "%v", err)
+		return nil, nil
+	}
+	return program, ast.OutputType()
+}
+
+// costLimit is the API server's bound for one expression of an admission
+// policy (k8s.io/apiserver/pkg/apis/cel, PerCallLimit).
+const costLimit = 1_000_000
+
+// text is a sentence with expressions in it.
+type text []part
+
+type part struct {
+	literal string
+	program cel.Program
+}
+
+// text compiles "container {container.name} runs privileged"; {{ is a brace.
+func (b *builder) text(src string, keys ...string) text {
+	var t text
+	for rest := src; rest != ""; {
+		i := strings.IndexByte(rest, '{')
+		if i < 0 {
+			return append(t, part{literal: rest})
+		}
+		if strings.HasPrefix(rest[i:], "{{") {
+			t = append(t, part{literal: rest[:i+1]})
+			rest = rest[i+2:]
+			continue
+		}
+		if i > 0 {
+			t = append(t, part{literal: rest[:i]})
+		}
+		end := closing(rest[i:])
+		if end < 0 {
+			if b.err == nil {
+				b.err = b.at(keys, "a brace is not closed in %q", src)
+			}
+			return nil
+		}
+		p, _ := b.expression(rest[i+1:i+end], nil, keys...)
+		t = append(t, part{program: p})
+		rest = rest[i+end+1:]
+	}
+	return t
+}
+
+// closing is the index of the brace that closes the one s begins with.
+func closing(s string) int {
+	depth, quote := 0, byte(0)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '\'' || c == '"':
+			quote = c
+		case c == '{':
+			depth++
+		case c == '}':
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// normal gives values the shapes that resources have.
+func normal(v any) any {
+	switch v := v.(type) {
+	case int:
+		return int64(v)
+	case []any:
+		for i := range v {
+			v[i] = normal(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = normal(v[k])
+		}
+	}
+	return v
+}
+
+// With gives a copy of the policy with another severity, where one is given,
+// and other values of its parameters.
+func (p *Policy) With(severity Severity, parameters map[string]any) (*Policy, error) {
+	out := *p
+	out.Parameters = maps.Clone(p.Parameters)
+	if severity != "" {
+		if !slices.Contains(Severities, severity) {
+			return nil, fmt.Errorf("severity of policy %s is %q, want one of %v", p.Name, severity, Severities)
+		}
+		out.Severity = severity
+	}
+	for name, v := range parameters {
+		param, ok := p.Parameters[name]
+		if !ok {
+			return nil, fmt.Errorf("policy %s has no parameter %q; it has %v", p.Name, name, slices.Sorted(maps.Keys(p.Parameters)))
+		}
+		v = normal(v)
+		if want, got := typeOf(param.Default), typeOf(v); !got.IsExactType(want) && (want.Kind() != types.ListKind || !isEmptyList(v)) {
+			return nil, fmt.Errorf("parameter %s of policy %s is %s, want %s", name, p.Name, got, want)
+		}
+		param.Default = v
+		out.Parameters[name] = param
+	}
+	return &out, nil
+}
+
+func isEmptyList(v any) bool {
+	l, ok := v.([]any)
+	return ok && len(l) == 0
+}

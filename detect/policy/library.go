@@ -1,0 +1,73 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
+	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/ext"
+	"k8s.io/apiserver/pkg/cel/library"
+)
+
+// baseEnv has what every expression may use: the CEL of the API server
+// (optional types, strings, sets, lists, quantity, regex, IP, CIDR, semver)
+// and a few functions about images.
+func baseEnv() (*cel.Env, *schema, error) {
+	env, err := cel.NewEnv(
+		cel.HomogeneousAggregateLiterals(),
+		cel.EagerlyValidateDeclarations(true),
+		cel.DefaultUTCTimeZone(true),
+		cel.CrossTypeNumericComparisons(true),
+		cel.OptionalTypes(),
+		ext.Strings(ext.StringsVersion(2)),
+		ext.Sets(),
+		ext.Lists(ext.ListsVersion(3)),
+		ext.TwoVarComprehensions(),
+		ext.Bindings(),
+		library.URLs(),
+		library.Regex(),
+		library.Lists(),
+		library.Quantity(),
+		library.IP(),
+		library.CIDR(),
+		library.Format(),
+		library.SemverLib(library.SemverVersion(1)),
+		stringFunction("imageName", "image_name", func(ref string) string { return splitImage(ref).name }),
+		stringFunction("imageTag", "image_tag", func(ref string) string { return splitImage(ref).tag }),
+		stringFunction("imageDigest", "image_digest", func(ref string) string { return splitImage(ref).digest }),
+	)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := newSchema(env.CELTypeProvider())
+	env, err = env.Extend(withSchema(s))
+	return env, s, err
+}
+
+func stringFunction(name, id string, f func(string) string) cel.EnvOption {
+	return cel.Function(name, cel.Overload(id, []*cel.Type{cel.StringType}, cel.StringType,
+		cel.UnaryBinding(func(v ref.Val) ref.Val {
+			s, ok := v.(types.String)
+			if !ok {
+				return types.MaybeNoSuchOverloadErr(v)
+			}
+			return types.String(f(string(s)))
+		})))
+}
+
+type imageRef struct{ name, tag, digest string }
+
+// splitImage takes an image reference apart (distribution reference grammar);
+// the name is normalised the way Docker does: docker.io/library/nginx is nginx.
+func splitImage(s string) imageRef {
+	var r imageRef
+	r.name, r.digest, _ = strings.Cut(s, "@")
+	if i := strings.LastIndexByte(r.name, ':'); i > strings.LastIndexByte(r.name, '/') {
+		r.name, r.tag = r.name[:i], r.name[i+1:]
+	}
+	for _, prefix := range []string{"docker.io/", "index.docker.io/", "library/"} {
+		r.name = strings.TrimPrefix(r.name, prefix)
+	}
+	return r
+}

@@ -1,0 +1,216 @@
+package policy
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const maxPolicyFile = 256 << 10 // bytes
+
+// Paths is a list of field paths; the file may give a single one.
+type Paths []string
+
+// UnmarshalYAML reads one path or a list of them.
+func (p *Paths) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*p = Paths{n.Value}
+		return nil
+	}
+	return n.Decode((*[]string)(p))
+}
+
+type file struct {
+	APIVersion string `yaml:"apiVersion"`
+	Kind       string `yaml:"kind"`
+	Metadata   struct {
+		Name string `yaml:"name"`
+	} `yaml:"metadata"`
+	Spec Policy `yaml:"spec"`
+}
+
+// source remembers where the parts of a policy stand in its file.
+type origin struct {
+	file string
+	root *yaml.Node
+}
+
+// at makes an error at the value that keys lead to; numbers are items of lists.
+func (o origin) at(keys []string, format string, args ...any) *Error {
+	n := o.find(keys)
+	return &Error{File: o.file, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...)}
+}
+
+func (o origin) find(keys []string) *yaml.Node {
+	n := o.root
+	for _, k := range keys {
+		var next *yaml.Node
+		switch n.Kind {
+		case yaml.MappingNode:
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				if n.Content[i].Value == k {
+					next = n.Content[i+1]
+				}
+			}
+		case yaml.SequenceNode:
+			if i, err := strconv.Atoi(k); err == nil && i < len(n.Content) {
+				next = n.Content[i]
+			}
+		}
+		if next == nil {
+			return n
+		}
+		n = next
+	}
+	return n
+}
+
+// Load reads the policies of a file: one document each. Every policy is
+// compiled; the errors are *Error and name file, line and what is wrong.
+func (c *Compiler) Load(name string, src []byte) ([]*Policy, error) {
+	if len(src) > maxPolicyFile {
+		return nil, &Error{File: name, Message: fmt.Sprintf("policy file is larger than %d KiB", maxPolicyFile>>10)}
+	}
+	var policies []*Policy
+	nodes, strict := yaml.NewDecoder(bytes.NewReader(src)), yaml.NewDecoder(bytes.NewReader(src))
+	strict.KnownFields(true)
+	for {
+		var doc yaml.Node
+		if err := nodes.Decode(&doc); errors.Is(err, io.EOF) {
+			return policies, nil
+		} else if err != nil {
+			return nil, yamlError(name, err)
+		}
+		var f file
+		if err := strict.Decode(&f); err != nil {
+			return nil, yamlError(name, err)
+		}
+		p := &f.Spec
+		p.Name, p.File = f.Metadata.Name, name
+		o := origin{file: name, root: doc.Content[0]}
+		if err := c.check(&f, o); err != nil {
+			return nil, err
+		}
+		if err := c.compile(p, o); err != nil {
+			return nil, err
+		}
+		policies = append(policies, p)
+	}
+}
+
+// LoadFS loads every *.yaml and *.yml file of a tree, in order of path. It
+// goes on after a bad file and joins the errors.
+func (c *Compiler) LoadFS(tree fs.FS) ([]*Policy, error) {
+	var policies []*Policy
+	var errs []error
+	err := fs.WalkDir(tree, ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if ext := path.Ext(p); d.IsDir() || ext != ".yaml" && ext != ".yml" {
+			return nil
+		}
+		src, err := fs.ReadFile(tree, p)
+		if err != nil {
+			return err
+		}
+		loaded, err := c.Load(p, src)
+		policies = append(policies, loaded...)
+		errs = append(errs, err)
+		return nil
+	})
+	return policies, errors.Join(append(errs, err)...)
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+): `)
+
+// yamlError gives the parser's complaint the form of ours.
+func yamlError(name string, err error) *Error {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	message = strings.TrimPrefix(message, "unmarshal errors:\n  ")
+	e := &Error{File: name, Column: 1}
+	if m := yamlLine.FindStringSubmatchIndex(message); m != nil {
+		e.Line, _ = strconv.Atoi(message[m[2]:m[3]])
+		message = message[m[1]:]
+	}
+	message, _, _ = strings.Cut(message, "\n")
+	e.Message = strings.ReplaceAll(message, "policy.", "")
+	return e
+}
+
+var nameFormat = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// check is what a policy must have besides expressions that compile.
+func (c *Compiler) check(f *file, o origin) *Error {
+	p := &f.Spec
+	spec := func(keys ...string) []string { return append([]string{"spec"}, keys...) }
+	switch {
+	case f.APIVersion != APIVersion:
+		return o.at([]string{"apiVersion"}, "apiVersion is %q, want %s", f.APIVersion, APIVersion)
+	case f.Kind != Kind:
+		return o.at([]string{"kind"}, "kind is %q, want %s", f.Kind, Kind)
+	case !nameFormat.MatchString(p.Name):
+		return o.at([]string{"metadata", "name"}, "name %q is not in kebab-case", p.Name)
+	case p.Title == "" || p.Message == "" || p.Description == "":
+		return o.at(spec(), "policy %s needs a title, a description and a message", p.Name)
+	case !slices.Contains(Severities, p.Severity):
+		return o.at(spec("severity"), "severity is %q, want one of %v", p.Severity, Severities)
+	case len(p.Match.Kinds) == 0:
+		return o.at(spec("match"), "match names no kinds")
+	case (p.Require == "") == (p.Analyzer == ""):
+		return o.at(spec(), "policy %s needs either require or analyzer", p.Name)
+	case p.Analyzer != "" && !slices.Contains(c.Analyzers, p.Analyzer):
+		return o.at(spec("analyzer"), "no analyzer is called %q; there are %v", p.Analyzer, c.Analyzers)
+	case p.Kubernetes.Until != 0 && p.Kubernetes.Until < p.Kubernetes.Since:
+		return o.at(spec("kubernetes"), "until comes before since")
+	}
+	if p.Fix == nil {
+		return nil
+	}
+	if p.Fix.Fixer != "" && !slices.Contains(c.Fixers, p.Fix.Fixer) {
+		return o.at(spec("fix", "fixer"), "no fixer is called %q; there are %v", p.Fix.Fixer, c.Fixers)
+	}
+	if p.Fix.Fixer != "" && len(p.Fix.Edits) > 0 {
+		return o.at(spec("fix"), "a fix has either edits or a fixer")
+	}
+	manual := p.Fix.Fixer == "" && len(p.Fix.Edits) == 0
+	if manual && p.Fix.Advice == "" {
+		return o.at(spec("fix"), "a fix without edits needs advice")
+	}
+	if !manual && (p.Fix.Title == "" || len(p.Fix.Safety) == 0 && p.Fix.Fixer == "") {
+		return o.at(spec("fix"), "a fix needs a title and its safety")
+	}
+	for i, s := range p.Fix.Safety {
+		if !slices.Contains(Safeties, s.Level) {
+			return o.at(spec("fix", "safety", strconv.Itoa(i), "level"), "safety is %q, want one of %v", s.Level, Safeties)
+		}
+		if s.Because == "" {
+			return o.at(spec("fix", "safety", strconv.Itoa(i)), "say because what the fix is %s", s.Level)
+		}
+	}
+	if n := len(p.Fix.Safety); n > 0 && p.Fix.Safety[n-1].When != "" {
+		return o.at(spec("fix", "safety", strconv.Itoa(n-1), "when"), "the last safety rule must hold always: leave out when")
+	}
+	for i, e := range p.Fix.Edits {
+		given := 0
+		for _, s := range []string{e.Set, e.Remove, e.Append} {
+			if s != "" {
+				given++
+			}
+		}
+		value := e.Value != nil || e.Expression != ""
+		if given != 1 || (e.Remove == "") != value || e.Value != nil && e.Expression != "" {
+			return o.at(spec("fix", "edits", strconv.Itoa(i)), "an edit is one of set, remove and append; set and append take a value or an expression, remove takes none")
+		}
+	}
+	return nil
+}

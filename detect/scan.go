@@ -1,0 +1,153 @@
+package detect
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
+)
+
+// LatestKubernetes is the minor version of Kubernetes 1.x that policies are
+// written for; without a better answer it is the one that is assumed.
+const LatestKubernetes = 37
+
+// Options say how a tree is judged.
+type Options struct {
+	Policies   []*policy.Policy
+	Kubernetes int // minor version of Kubernetes 1.x; 0 means LatestKubernetes
+}
+
+// Result is what a scan says. A policy that could not be evaluated somewhere
+// is neither a pass nor a finding there.
+type Result struct {
+	Findings     []*Finding // by file, line, policy
+	NotEvaluated []error
+}
+
+// Wants tells the reader of manifests which kinds the policies look at.
+func (o Options) Wants(apiVersion, kind string) bool {
+	return contextKinds[kind] || slices.ContainsFunc(o.Policies, func(p *policy.Policy) bool { return p.Wants(apiVersion, kind) })
+}
+
+// contextKinds are needed to judge other resources, and to mend them.
+var contextKinds = map[string]bool{
+	"ServiceAccount": true, "Namespace": true, "NetworkPolicy": true, "CiliumNetworkPolicy": true,
+	"CiliumClusterwideNetworkPolicy": true, "GlobalNetworkPolicy": true, "AdminNetworkPolicy": true, "ClusterNetworkPolicy": true,
+	"Service": true, "Ingress": true, "LimitRange": true, "RoleBinding": true, "ClusterRoleBinding": true,
+}
+
+// Scan evaluates policies over every resource of a set.
+func Scan(set *manifest.Set, o Options) Result {
+	return o.scan(set, func(*manifest.File) bool { return true })
+}
+
+// ScanFiles is Scan for the resources of some files only; the rest of the set
+// is what they are judged against.
+func ScanFiles(set *manifest.Set, o Options, files map[string]bool) Result {
+	return o.scan(set, func(f *manifest.File) bool { return files[f.Path] })
+}
+
+func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result {
+	ctx := o.context(set)
+	var resources []*manifest.Resource
+	for r := range set.Resources {
+		if among(r.File) {
+			resources = append(resources, r)
+		}
+	}
+	results := make([]Result, len(resources))
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range min(runtime.GOMAXPROCS(0), 8) {
+		wg.Go(func() {
+			for i := range next {
+				results[i] = o.judge(resources[i], ctx)
+			}
+		})
+	}
+	for i := range resources {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+
+	var out Result
+	for _, r := range results {
+		out.Findings = append(out.Findings, r.Findings...)
+		out.NotEvaluated = append(out.NotEvaluated, r.NotEvaluated...)
+	}
+	for _, p := range o.Policies {
+		if p.Analyzer == "" {
+			continue
+		}
+		for _, r := range Analyzers[p.Analyzer](set) {
+			if !among(r.File) {
+				continue
+			}
+			v, err := p.Violate(r, ctx)
+			if err != nil {
+				out.NotEvaluated = append(out.NotEvaluated, err)
+				continue
+			}
+			out.Findings = append(out.Findings, newFinding(p, r, v))
+		}
+	}
+	slices.SortStableFunc(out.Findings, func(a, b *Finding) int {
+		return cmp.Or(cmp.Compare(a.Position.File, b.Position.File), cmp.Compare(a.Position.Line, b.Position.Line),
+			cmp.Compare(a.Position.Column, b.Position.Column), cmp.Compare(a.Policy.Name, b.Policy.Name),
+			cmp.Compare(a.Field.String(), b.Field.String()))
+	})
+	distinguish(out.Findings)
+	return out
+}
+
+func (o Options) judge(r *manifest.Resource, ctx policy.Context) Result {
+	var out Result
+	for _, p := range o.Policies {
+		violations, err := p.Evaluate(r, ctx)
+		if err != nil {
+			out.NotEvaluated = append(out.NotEvaluated, fmt.Errorf("%s: %w", r.File.Path, err))
+		}
+		for _, v := range violations {
+			out.Findings = append(out.Findings, newFinding(p, r, v))
+		}
+	}
+	return out
+}
+
+func (o Options) context(set *manifest.Set) policy.Context {
+	accounts := map[[2]string]map[string]any{}
+	var bound bindings
+	for r := range set.Resources {
+		switch {
+		case r.Kind == "ServiceAccount" && r.APIVersion == "v1":
+			accounts[[2]string{r.Namespace, r.Name}] = r.Value
+		case (r.Kind == "RoleBinding" || r.Kind == "ClusterRoleBinding") && r.Group() == "rbac.authorization.k8s.io":
+			bound.add(r)
+		}
+	}
+	return policy.Context{
+		Kubernetes: cmp.Or(o.Kubernetes, LatestKubernetes),
+		ServiceAccount: func(namespace, name string) (map[string]any, bool) {
+			v, ok := accounts[[2]string{namespace, name}]
+			return v, ok
+		},
+		Bindings: bound.of,
+	}
+}
+
+// distinguish numbers findings that would share a fingerprint: the same
+// resource written twice in one file.
+func distinguish(findings []*Finding) {
+	seen := map[string]int{}
+	for _, f := range findings {
+		seen[f.Fingerprint]++
+		if n := seen[f.Fingerprint]; n > 1 {
+			f.Fingerprint = fmt.Sprintf("%s-%d", f.Fingerprint, n)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+// Package fixers knows what right looks like: it turns a finding into the
+// desired state of its resource, and says how bold that repair is and on what
+// evidence. Most repairs are declared by the policy; the few that need
+// judgment across resources are Go, named by the policy.
+package fixers
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
+)
+
+// Reason is why a finding is held back instead of mended.
+type Reason string
+
+// The reasons, as they are printed.
+const (
+	HeldManual     Reason = "manual"
+	HeldConflict   Reason = "conflict"
+	HeldUnproved   Reason = "unproved"
+	HeldAnchor     Reason = "shared-anchor"
+	HeldTemplate   Reason = "template"
+	HeldEncrypted  Reason = "encrypted"
+	HeldRemoteBase Reason = "remote-base"
+	HeldSafety     Reason = "below-safety"
+)
+
+// Held says why a finding is not mended, and what a person can do.
+type Held struct {
+	Finding *detect.Finding
+	Reason  Reason
+	Detail  string
+}
+
+// Evidence is a fact that makes a fix as safe as it is said to be, and how it
+// is known: declared (the repository says so) or assumed.
+type Evidence struct {
+	Level string `json:"level"`
+	Text  string `json:"text"`
+}
+
+// Fix is one repair of one finding. It is made whole or not at all.
+type Fix struct {
+	Finding  *detect.Finding
+	Title    string // a verb phrase
+	Safety   policy.Safety
+	Evidence []Evidence
+	Edits    []policy.Edit // on the finding's resource
+	Create   []NewFile
+	Register []Registration
+}
+
+// NewFile is a manifest that a fix adds.
+type NewFile struct {
+	Path      string
+	Documents []*yaml.Node
+}
+
+// Registration adds a new file to the resources of a kustomization.
+type Registration struct {
+	Kustomization string // its path
+	Resource      string // the new file, relative to it
+}
+
+// Context is what fixers may look at besides the finding.
+type Context struct {
+	Set           *manifest.Set
+	Kustomization func(dir string) (path string, ok bool) // of a directory
+	Exists        func(path string) bool
+}
+
+// fixer is a repair written in Go. It returns a fix without Title, Safety or
+// Evidence where the policy's own are right.
+type fixer func(*detect.Finding, Context) (Fix, *Held)
+
+var byName = map[string]fixer{
+	"network-policy": networkPolicy,
+	"wildcard-verbs": wildcardVerbs,
+	"pin-image":      pinImage,
+	"resources":      resources,
+}
+
+// Names lists the fixers that a policy may name.
+func Names() []string { return slices.Sorted(maps.Keys(byName)) }
+
+// Propose says how a finding is mended, or why it is not.
+func Propose(f *detect.Finding, limit policy.Safety, c Context) (Fix, *Held) {
+	hold := func(reason Reason, format string, args ...any) (Fix, *Held) {
+		return Fix{}, &Held{Finding: f, Reason: reason, Detail: fmt.Sprintf(format, args...)}
+	}
+	switch f.Resource.File.Form {
+	case manifest.Template:
+		return hold(HeldTemplate, "%s is a template", f.Resource.File.Path)
+	case manifest.Encrypted:
+		return hold(HeldEncrypted, "%s is encrypted: an edit would break its authentication code", f.Resource.File.Path)
+	}
+	r, err := f.Violation.Repair()
+	if err != nil {
+		return hold(HeldUnproved, "%v", err)
+	}
+	fix := Fix{Finding: f, Title: r.Title, Safety: r.Safety, Edits: r.Edits}
+	if r.Because != "" && r.Safety != policy.Manual {
+		level := "declared"
+		if r.Safety == policy.Review {
+			level = "assumed"
+		}
+		fix.Evidence = []Evidence{{level, r.Because}}
+	}
+	if r.Safety == policy.Manual && r.Fixer == "" {
+		detail := r.Because
+		if r.Advice != "" && r.Advice != detail {
+			detail = r.Advice + " (" + detail + ")"
+		}
+		return hold(HeldManual, "%s", detail)
+	}
+	if r.Fixer != "" {
+		made, held := byName[r.Fixer](f, c)
+		if held != nil {
+			held.Finding = f
+			if held.Detail == "" {
+				held.Detail = r.Advice
+			}
+			return Fix{}, held
+		}
+		fix.Edits, fix.Create, fix.Register = made.Edits, made.Create, made.Register
+		if made.Safety != "" {
+			fix.Safety, fix.Evidence = made.Safety, made.Evidence
+		}
+	}
+	if len(fix.Edits) == 0 && len(fix.Create) == 0 {
+		return hold(HeldManual, "%s", r.Advice)
+	}
+	if !fix.Safety.Within(limit) {
+		why := r.Because
+		if len(fix.Evidence) > 0 {
+			why = fix.Evidence[0].Text
+		}
+		return hold(HeldSafety, "%s: safety is %s (%s)", fix.Title, fix.Safety, why)
+	}
+	return fix, nil
+}

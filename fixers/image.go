@@ -1,0 +1,65 @@
+package fixers
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
+)
+
+// pinImage pins an image to the digest that the same repository already gives
+// for the same tag. Without one there is nothing to write: oakum asks no registry.
+func pinImage(f *detect.Finding, c Context) (Fix, *Held) {
+	field := f.Resource.Field(f.Field)
+	if !field.Present {
+		return Fix{}, &Held{Reason: HeldManual}
+	}
+	image := field.Node.Value
+	if strings.Contains(image, "@") || !strings.Contains(image[strings.LastIndexByte(image, '/')+1:], ":") {
+		return Fix{}, &Held{Reason: HeldManual}
+	}
+	found, where := "", ""
+	for r := range c.Set.Resources {
+		for path, container := range containers(r) {
+			other, _ := container["image"].(string)
+			if !strings.HasPrefix(other, image+"@sha256:") {
+				continue
+			}
+			if found != "" && found != other {
+				return Fix{}, &Held{Reason: HeldManual, Detail: fmt.Sprintf("the repository pins %s to more than one digest", image)}
+			}
+			p := r.Position(path.Key("image"))
+			found, where = other, fmt.Sprintf("%s:%d", p.File, p.Line)
+		}
+	}
+	if found == "" {
+		return Fix{}, &Held{Reason: HeldManual}
+	}
+	return Fix{
+		Safety:   policy.Evidence,
+		Evidence: []Evidence{{"declared", where + " pins the same tag to this digest"}},
+		Edits:    []policy.Edit{{Op: policy.Set, Path: f.Field, Value: found}},
+	}, nil
+}
+
+// containers yields every container of a workload with the path to it.
+func containers(r *manifest.Resource) func(yield func(manifest.Path, map[string]any) bool) {
+	return func(yield func(manifest.Path, map[string]any) bool) {
+		at, template, ok := r.PodTemplate()
+		if !ok {
+			return
+		}
+		spec, _ := template["spec"].(map[string]any)
+		for _, list := range manifest.ContainerLists {
+			items, _ := spec[list].([]any)
+			for i := range items {
+				if c, ok := items[i].(map[string]any); ok &&
+					!yield(append(at.Key("spec", list), manifest.ItemStep(list, items, i)), c) {
+					return
+				}
+			}
+		}
+	}
+}

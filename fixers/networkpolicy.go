@@ -1,0 +1,124 @@
+package fixers
+
+import (
+	"fmt"
+	"path"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
+)
+
+// networkPolicy adds a default policy for the namespace of a workload: pods
+// take traffic from their own namespace only, and those that a Service or an
+// Ingress offers to the outside stay open on its ports. Egress is left alone:
+// what a workload calls is not known from its manifest.
+func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
+	dir := path.Dir(f.Resource.File.Path)
+	name := path.Join(dir, "networkpolicy.yaml")
+	if c.Exists(name) {
+		return Fix{}, &Held{Reason: HeldManual, Detail: name + " exists and holds no policy for this namespace"}
+	}
+	namespace := f.Resource.Namespace
+	here := func(r *manifest.Resource) bool {
+		if namespace != "" {
+			return r.Namespace == namespace
+		}
+		return r.Namespace == "" && path.Dir(r.File.Path) == dir
+	}
+	made := NewFile{Path: name, Documents: []*yaml.Node{document("default-same-namespace", namespace, map[string]any{},
+		map[string]any{"from": []any{map[string]any{"podSelector": map[string]any{}}}})}}
+	for r := range c.Set.Resources {
+		if !here(r) || r.Kind != "Service" || r.APIVersion != "v1" {
+			continue
+		}
+		selector, ports, why := offered(r, c.Set, here)
+		if why == "" {
+			continue
+		}
+		if len(selector) == 0 || len(ports) == 0 {
+			return Fix{}, &Held{Reason: HeldManual, Detail: fmt.Sprintf("%s is reached from outside (%s), and which pods and ports it means cannot be told from the manifests", r.ID(), why)}
+		}
+		made.Documents = append(made.Documents, document("allow-"+r.Name, namespace,
+			map[string]any{"matchLabels": selector}, map[string]any{"ports": ports}))
+	}
+	fix := Fix{Safety: policy.Review, Evidence: []Evidence{{"assumed",
+		"callers in other namespaces are not seen in the manifests: webhooks, monitoring and gateways there need a rule of their own"}}}
+	fix.Create = []NewFile{made}
+	if k, ok := c.Kustomization(dir); ok {
+		fix.Register = []Registration{{Kustomization: k, Resource: "networkpolicy.yaml"}}
+	}
+	return fix, nil
+}
+
+func document(name, namespace string, selector, ingress map[string]any) *yaml.Node {
+	meta := map[string]any{"name": name}
+	if namespace != "" {
+		meta["namespace"] = namespace
+	}
+	return node(map[string]any{
+		"apiVersion": "networking.k8s.io/v1",
+		"kind":       "NetworkPolicy",
+		"metadata":   meta,
+		"spec":       map[string]any{"podSelector": selector, "policyTypes": []any{"Ingress"}, "ingress": []any{ingress}},
+	})
+}
+
+// offered says how a service is reached from outside its namespace, which pods
+// it selects and on which of their ports.
+func offered(service *manifest.Resource, set *manifest.Set, here func(*manifest.Resource) bool) (selector map[string]any, ports []any, why string) {
+	spec, _ := service.Value["spec"].(map[string]any)
+	if t, _ := spec["type"].(string); t == "LoadBalancer" || t == "NodePort" {
+		why = "type " + t
+	}
+	for r := range set.Resources {
+		if r.Kind == "Ingress" && here(r) && names(r.Value["spec"], service.Name) {
+			why = r.ID()
+		}
+	}
+	selector, _ = spec["selector"].(map[string]any)
+	list, _ := spec["ports"].([]any)
+	for _, p := range list {
+		port, _ := p.(map[string]any)
+		open := map[string]any{"port": port["targetPort"]}
+		if open["port"] == nil {
+			open["port"] = port["port"]
+		}
+		if protocol, ok := port["protocol"].(string); ok && protocol != "TCP" {
+			open["protocol"] = protocol
+		}
+		ports = append(ports, open)
+	}
+	return selector, ports, why
+}
+
+// names tells whether an Ingress sends traffic to a service.
+func names(v any, service string) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		if v["serviceName"] == service {
+			return true
+		}
+		if s, ok := v["service"].(map[string]any); ok && s["name"] == service {
+			return true
+		}
+		for _, e := range v {
+			if names(e, service) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, func(e any) bool { return names(e, service) })
+	}
+	return false
+}
+
+func scalar(n *yaml.Node) any {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return manifest.Scalar(n)
+}

@@ -1,0 +1,89 @@
+package remediate
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/oakum-dev/oakum/detect/policy"
+)
+
+// Config is what a repository says about oakum in its .oakum.yaml.
+type Config struct {
+	Exclude      []string                `yaml:"exclude"`    // globs of paths to leave out
+	Policies     map[string]PolicyConfig `yaml:"policies"`   // by name
+	Safety       policy.Safety           `yaml:"safety"`     // how bold, unless a flag says otherwise
+	FailOn       string                  `yaml:"failOn"`     // a severity, or none
+	Kubernetes   string                  `yaml:"kubernetes"` // version of the cluster, 1.34
+	PullRequests struct {
+		GroupBy string   `yaml:"groupBy"` // directory, policy or file
+		Labels  []string `yaml:"labels"`
+		Base    string   `yaml:"base"` // branch; the default branch where it is empty
+	} `yaml:"pullRequests"`
+}
+
+// PolicyConfig changes one policy for a repository.
+type PolicyConfig struct {
+	Disabled   bool            `yaml:"disabled"`
+	Severity   policy.Severity `yaml:"severity"`
+	Parameters map[string]any  `yaml:"parameters"`
+}
+
+// ConfigName is the file at the root of a repository.
+const ConfigName = ".oakum.yaml"
+
+// ParseConfig reads a configuration. An unknown key is an error with its line.
+func ParseConfig(name string, src []byte) (Config, error) {
+	var c Config
+	dec := yaml.NewDecoder(bytes.NewReader(src))
+	dec.KnownFields(true)
+	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		message := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ", "")
+		message = strings.ReplaceAll(message, " in type remediate.Config", "")
+		return c, fmt.Errorf("reading %s: %s", name, strings.ReplaceAll(message, " in type remediate.PolicyConfig", ""))
+	}
+	if c.Safety != "" && !slices.Contains(policy.Safeties[:3], c.Safety) {
+		return c, fmt.Errorf("reading %s: safety is %q, want safe, evidence or review", name, c.Safety)
+	}
+	if c.FailOn != "" && c.FailOn != "none" && !slices.Contains(policy.Severities, policy.Severity(c.FailOn)) {
+		return c, fmt.Errorf("reading %s: failOn is %q, want none or one of %v", name, c.FailOn, policy.Severities)
+	}
+	if g := c.PullRequests.GroupBy; g != "" && !slices.Contains(Groupings, g) {
+		return c, fmt.Errorf("reading %s: pullRequests.groupBy is %q, want one of %v", name, g, Groupings)
+	}
+	return c, nil
+}
+
+// Apply gives the policies that a configuration leaves on, with its parameters
+// and severities; policies themselves are not changed.
+func (c Config) Apply(policies []*policy.Policy) ([]*policy.Policy, error) {
+	known := map[string]bool{}
+	var out []*policy.Policy
+	for _, p := range policies {
+		known[p.Name] = true
+		pc, ok := c.Policies[p.Name]
+		if !ok {
+			out = append(out, p)
+			continue
+		}
+		if pc.Disabled {
+			continue
+		}
+		p, err := p.With(pc.Severity, pc.Parameters)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", ConfigName, err)
+		}
+		out = append(out, p)
+	}
+	for name := range c.Policies {
+		if !known[name] {
+			return nil, fmt.Errorf("%s: policies: no policy is called %q; 'oakum policy list' prints them", ConfigName, name)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,175 @@
+package githubtest
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Fault changes how some requests are answered.
+type Fault struct {
+	Request string // a regular expression over "METHOD /path"
+	Skip    int    // how many that match are left alone first
+	Times   int    // how many are changed then; 0: one
+	Effect  Effect
+}
+
+// Effect answers in the place of next, or around it.
+type Effect func(s *Server, w http.ResponseWriter, r *http.Request, next http.Handler)
+
+// Inject adds a fault.
+func (s *Server) Inject(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.Times == 0 {
+		f.Times = 1
+	}
+	s.faults = append(s.faults, &f)
+}
+
+// Pending is how many injected faults have not happened to the end.
+func (s *Server) Pending() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, f := range s.faults {
+		if f.Times > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *Server) fault(r *http.Request) Effect {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.faults {
+		if f.Times == 0 || !regexp.MustCompile(f.Request).MatchString(r.Method+" "+r.URL.Path) {
+			continue
+		}
+		if f.Skip > 0 {
+			f.Skip--
+			continue
+		}
+		f.Times--
+		return f.Effect
+	}
+	return nil
+}
+
+// Respond answers with a status, a message, and headers given as pairs. The
+// request is not carried out.
+func Respond(status int, message string, header ...string) Effect {
+	return func(_ *Server, w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		reply(w, status, basicError(message, status))
+	}
+}
+
+// Redirect sends the client to another host, which notes what arrives there.
+func Redirect(status int) Effect {
+	return func(s *Server, w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		w.Header().Set("Location", s.stranger.URL+r.URL.RequestURI())
+		w.WriteHeader(status)
+	}
+}
+
+// Drop cuts the connection while the request is being sent.
+func Drop(_ *Server, w http.ResponseWriter, r *http.Request, _ http.Handler) {
+	_, _ = io.CopyN(io.Discard, r.Body, 16)
+	w.(*httptest.ResponseRecorder).Code = cut
+}
+
+// DropAnswer carries the request out and cuts the connection instead of
+// answering.
+func DropAnswer(_ *Server, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	next.ServeHTTP(w, r)
+	w.(*httptest.ResponseRecorder).Code = cut
+}
+
+// Stale answers a read as before the last write.
+func Stale(s *Server, w http.ResponseWriter, r *http.Request, next http.Handler) {
+	s.mu.Lock()
+	before := s.before
+	s.mu.Unlock()
+	next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), staleKey{}, before)))
+}
+
+type staleKey struct{}
+
+// view is what reads show: the branches and the pull requests.
+type view struct {
+	refs  map[string]string // refs/heads/... -> hash
+	pulls []Pull
+}
+
+func (s *Server) now() view {
+	v := view{refs: map[string]string{}}
+	list, _ := s.run("", "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads")
+	for line := range strings.Lines(list) {
+		name, hash, _ := strings.Cut(strings.TrimSpace(line), " ")
+		v.refs[name] = hash
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range s.pulls {
+		v.pulls = append(v.pulls, *p)
+	}
+	return v
+}
+
+// remember keeps what reads show now, for Stale.
+func (s *Server) remember() {
+	v := s.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before = v
+}
+
+// look is what a request is shown.
+func (s *Server) look(r *http.Request) view {
+	if v, ok := r.Context().Value(staleKey{}).(view); ok {
+		return v
+	}
+	return s.now()
+}
+
+// Clock is a clock that only sleeping moves, and it moves at once.
+type Clock struct {
+	mu    sync.Mutex
+	now   time.Time
+	slept []time.Duration
+}
+
+// NewClock starts at a fixed time.
+func NewClock() *Clock { return &Clock{now: time.Unix(1_700_000_000, 0).UTC()} }
+
+// Now implements github.Clock.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+// Sleep implements github.Clock.
+func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+	c.slept = append(c.slept, d)
+	return ctx.Err()
+}
+
+// Slept is how long every sleep was.
+func (c *Clock) Slept() []time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]time.Duration(nil), c.slept...)
+}

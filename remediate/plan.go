@@ -1,0 +1,197 @@
+// Package remediate turns findings into proved changes, and changes into pull
+// requests: plan, prove, publish.
+package remediate
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+
+	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/source"
+	"github.com/oakum-dev/oakum/fixers"
+	"github.com/oakum-dev/oakum/fixers/yamledit"
+)
+
+// Input is what a plan is made from: a tree as it was read and judged.
+type Input struct {
+	Tree     fs.FS // the whole repository, for kustomizations and what they read
+	Set      *manifest.Set
+	Findings []*detect.Finding // those to be mended
+	Detect   detect.Options    // what the proof judges by: every policy, also those without a finding here
+	Safety   policy.Safety     // how bold
+}
+
+// Plan is every fix that was proved, as changes of files, and why the others
+// are held back.
+type Plan struct {
+	Changes []Change // by path
+	Held    []fixers.Held
+}
+
+// Change is one file before and after.
+type Change struct {
+	Path   string
+	Before []byte // nil for a new file
+	After  []byte
+	Edits  []yamledit.Edit
+	Fixes  []*fixers.Fix
+	Proof  Proof
+}
+
+// Proof says what was checked of a change: "ok", or "none" where there was
+// nothing to check it with.
+type Proof struct {
+	Parse  string `json:"parse"`
+	Rescan string `json:"rescan"`
+	Render string `json:"render"`
+	DryRun string `json:"dryRun"`
+}
+
+// MakePlan plans the fixes of every finding and proves them. It writes nothing.
+func MakePlan(ctx context.Context, in Input) (*Plan, error) {
+	p := &planner{in: in, files: map[string]*fileChange{}, forms: map[string]*manifest.File{}}
+	for _, f := range in.Set.Files {
+		p.forms[f.Path] = f
+	}
+	c := fixerContext(in.Tree, in.Set)
+	for _, f := range bySeverity(in.Findings) {
+		fix, held := fixers.Propose(f, in.Safety, c)
+		if held != nil {
+			p.held = append(p.held, *held)
+			continue
+		}
+		p.add(&fix)
+	}
+	// Whatever fails its proof is dropped whole, and the rest is made again
+	// without it: what remains was proved together.
+	for {
+		p.build()
+		if p.settled() && p.rescan() {
+			ok, err := p.render(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				return p.plan(), nil
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// bySeverity puts the worst first: where two fixes contradict, it wins.
+func bySeverity(findings []*detect.Finding) []*detect.Finding {
+	return slices.SortedStableFunc(slices.Values(findings), func(a, b *detect.Finding) int {
+		return cmp.Compare(slices.Index(policy.Severities, a.Policy.Severity), slices.Index(policy.Severities, b.Policy.Severity))
+	})
+}
+
+type planner struct {
+	in    Input
+	forms map[string]*manifest.File
+	files map[string]*fileChange
+	held  []fixers.Held
+
+	restart bool // a fix was dropped since the last build
+}
+
+// add lists a fix with every file it touches.
+func (p *planner) add(fix *fixers.Fix) {
+	if len(fix.Edits) > 0 {
+		p.file(fix.Finding.Resource.File.Path).add(fix)
+	}
+	for _, n := range fix.Create {
+		p.file(n.Path).add(fix)
+	}
+	for _, r := range fix.Register {
+		p.file(r.Kustomization).add(fix)
+	}
+}
+
+func (p *planner) file(name string) *fileChange {
+	f, ok := p.files[name]
+	if !ok {
+		f = &fileChange{path: name, file: p.forms[name]}
+		p.files[name] = f
+	}
+	return f
+}
+
+// drop holds a fix back, in every file that it touches.
+func (p *planner) drop(fix *fixers.Fix, reason fixers.Reason, format string, args ...any) {
+	p.held = append(p.held, fixers.Held{Finding: fix.Finding, Reason: reason, Detail: fix.Title + ": " + fmt.Sprintf(format, args...)})
+	p.restart = true
+	for _, f := range p.files {
+		f.remove(fix)
+	}
+}
+
+func (p *planner) settled() bool { return !p.restart }
+
+// build makes every file whose fixes changed.
+func (p *planner) build() {
+	p.restart = false
+	for _, name := range slices.Sorted(maps.Keys(p.files)) {
+		f := p.files[name]
+		if f.built || len(f.fixes) == 0 {
+			continue
+		}
+		f.built = true
+		if dropped := f.make(p); len(dropped) > 0 {
+			for _, d := range dropped {
+				p.drop(d.fix, d.reason, "%s", d.detail)
+			}
+		}
+	}
+}
+
+// changed lists the files that the plan changes, in order.
+func (p *planner) changed() []*fileChange {
+	var out []*fileChange
+	for _, name := range slices.Sorted(maps.Keys(p.files)) {
+		if f := p.files[name]; len(f.fixes) > 0 {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func (p *planner) plan() *Plan {
+	out := &Plan{Held: p.held}
+	for _, f := range p.changed() {
+		out.Changes = append(out.Changes, Change{Path: f.path, Before: f.before, After: f.after, Edits: f.edits, Fixes: f.fixes, Proof: f.proof})
+	}
+	slices.SortStableFunc(out.Held, func(a, b fixers.Held) int {
+		return cmp.Or(cmp.Compare(a.Finding.Position.File, b.Finding.Position.File), cmp.Compare(a.Finding.Position.Line, b.Finding.Position.Line),
+			cmp.Compare(a.Finding.Policy.Name, b.Finding.Policy.Name))
+	})
+	return out
+}
+
+// read is the content of a file of the repository.
+func (p *planner) read(name string) ([]byte, error) {
+	if f := p.forms[name]; f != nil {
+		return f.Source, nil
+	}
+	return fs.ReadFile(p.in.Tree, name)
+}
+
+// style is how the manifests next to a new file are written.
+func (p *planner) style(name string) yamledit.Style {
+	var texts []*source.Text
+	for _, f := range p.in.Set.Files {
+		if path.Dir(f.Path) == path.Dir(name) && f.Form == manifest.Plain && path.Ext(f.Path) != ".json" {
+			texts = append(texts, f.Text)
+		}
+	}
+	return yamledit.DetectStyle(texts...)
+}

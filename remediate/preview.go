@@ -1,0 +1,134 @@
+package remediate
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	udiff "github.com/aymanbagabas/go-udiff"
+
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/fixers"
+)
+
+// Diff is the change as a unified diff that git apply takes.
+func (c Change) Diff() string {
+	before, from := string(c.Before), "a/"+c.Path
+	edits := make([]udiff.Edit, len(c.Edits))
+	for i, e := range c.Edits {
+		edits[i] = udiff.Edit{Start: e.Start, End: e.End, New: e.Text}
+	}
+	if c.Before == nil {
+		from = "/dev/null"
+		edits = []udiff.Edit{{New: string(c.After)}}
+	}
+	d, err := udiff.ToUnified(from, "b/"+c.Path, before, edits, 3)
+	if err != nil {
+		// The edits were applied already, so they are in bounds and in order.
+		panic(fmt.Sprintf("diff of %s: %v", c.Path, err))
+	}
+	return d
+}
+
+// Lines counts what the change adds and removes.
+func (c Change) Lines() (added, removed int) {
+	for i, line := range strings.Split(c.Diff(), "\n") {
+		switch {
+		case i < 2:
+		case strings.HasPrefix(line, "+"):
+			added++
+		case strings.HasPrefix(line, "-"):
+			removed++
+		}
+	}
+	return added, removed
+}
+
+// Diff is the whole plan as one diff.
+func (p *Plan) Diff() string {
+	var b strings.Builder
+	for _, c := range p.Changes {
+		b.WriteString(c.Diff())
+	}
+	return b.String()
+}
+
+// Summary counts a plan.
+type Summary struct {
+	Files        int `json:"files"`
+	Fixes        int `json:"fixes"`
+	Held         int `json:"held"`
+	LinesAdded   int `json:"linesAdded"`
+	LinesRemoved int `json:"linesRemoved"`
+}
+
+// Summary counts the plan.
+func (p *Plan) Summary() Summary {
+	s := Summary{Files: len(p.Changes), Held: len(p.Held)}
+	seen := map[*fixers.Fix]bool{}
+	for _, c := range p.Changes {
+		added, removed := c.Lines()
+		s.LinesAdded += added
+		s.LinesRemoved += removed
+		for _, f := range c.Fixes {
+			seen[f] = true
+		}
+	}
+	s.Fixes = len(seen)
+	return s
+}
+
+type planJSON struct {
+	APIVersion string           `json:"apiVersion"`
+	Kind       string           `json:"kind"`
+	Changes    []changeJSON     `json:"changes"`
+	Held       []heldJSON       `json:"held"`
+	Summary    Summary          `json:"summary"`
+	Errors     []manifest.Error `json:"errors"`
+}
+
+type changeJSON struct {
+	File  string    `json:"file"`
+	Diff  string    `json:"diff"`
+	Fixes []fixJSON `json:"fixes"`
+	Proof Proof     `json:"proof"`
+}
+
+type fixJSON struct {
+	Policy      string            `json:"policy"`
+	Title       string            `json:"title"`
+	Safety      policy.Safety     `json:"safety"`
+	Evidence    []fixers.Evidence `json:"evidence"`
+	Fingerprint string            `json:"fingerprint"`
+}
+
+type heldJSON struct {
+	Policy      string        `json:"policy"`
+	Fingerprint string        `json:"fingerprint"`
+	File        string        `json:"file"`
+	Line        int           `json:"line"`
+	Reason      fixers.Reason `json:"reason"`
+	Detail      string        `json:"detail"`
+}
+
+// WriteJSON prints the plan for programs.
+func (p *Plan) WriteJSON(w io.Writer, errs []manifest.Error) error {
+	out := planJSON{APIVersion: policy.APIVersion, Kind: "Plan", Changes: []changeJSON{}, Held: []heldJSON{}, Summary: p.Summary(), Errors: []manifest.Error{}}
+	for _, c := range p.Changes {
+		cj := changeJSON{File: c.Path, Diff: c.Diff(), Proof: c.Proof}
+		for _, f := range c.Fixes {
+			cj.Fixes = append(cj.Fixes, fixJSON{f.Finding.Policy.Name, f.Title, f.Safety, f.Evidence, f.Finding.Fingerprint})
+		}
+		out.Changes = append(out.Changes, cj)
+	}
+	for _, h := range p.Held {
+		out.Held = append(out.Held, heldJSON{h.Finding.Policy.Name, h.Finding.Fingerprint, h.Finding.Position.File, h.Finding.Position.Line, h.Reason, h.Detail})
+	}
+	out.Errors = append(out.Errors, errs...)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(out)
+}

@@ -1,0 +1,145 @@
+package remediate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+
+	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/render"
+	"github.com/oakum-dev/oakum/fixers"
+)
+
+// Settings say how a repository is read and judged.
+type Settings struct {
+	Config     Config
+	Policies   []*policy.Policy // every policy that is on
+	Selected   []*policy.Policy // those whose findings are asked for
+	Kubernetes int              // minor version, 0 for the newest known
+	Paths      []string         // in the tree; empty means all of it
+	Exclude    []string
+}
+
+// Project is a tree as it was read and judged.
+type Project struct {
+	Tree     fs.FS
+	Settings Settings
+	Set      *manifest.Set
+	Result   detect.Result // of the selected policies
+}
+
+// ReadProject reads a tree and judges it.
+func ReadProject(tree fs.FS, o Settings) (*Project, error) {
+	forms, err := forms(tree)
+	if err != nil {
+		return nil, err
+	}
+	p := &Project{Tree: tree, Settings: o}
+	p.Set, err = manifest.Read(tree, manifest.Options{
+		Paths: o.Paths, Exclude: o.Exclude, Forms: forms, Wants: p.detect(o.Policies).Wants,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.Result = detect.Scan(p.Set, p.detect(o.Selected))
+	return p, nil
+}
+
+func (p *Project) detect(policies []*policy.Policy) detect.Options {
+	return detect.Options{Policies: policies, Kubernetes: p.Settings.Kubernetes}
+}
+
+// Plan plans and proves the fixes of the findings that pick chooses; nil means all.
+func (p *Project) Plan(ctx context.Context, pick func(*detect.Finding) bool) (*Plan, error) {
+	findings := p.Result.Findings
+	if pick != nil {
+		findings = slices.DeleteFunc(slices.Clone(findings), func(f *detect.Finding) bool { return !pick(f) })
+	}
+	return MakePlan(ctx, Input{Tree: p.Tree, Set: p.Set, Findings: findings, Detect: p.detect(p.Settings.Policies), Safety: p.Safety()})
+}
+
+// Safety is how bold fixes may be.
+func (p *Project) Safety() policy.Safety {
+	if p.Settings.Config.Safety != "" {
+		return p.Settings.Config.Safety
+	}
+	return policy.Evidence
+}
+
+// kustomizationNames are those that kustomize knows.
+var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
+
+// forms asks the kustomizations of a tree which files are not resources.
+func forms(tree fs.FS) (func(string) manifest.Form, error) {
+	kustomizations := map[string][]byte{}
+	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			if d != nil && d.IsDir() {
+				return fs.SkipDir // reported when it is read
+			}
+			return nil
+		}
+		if d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules") {
+			return fs.SkipDir
+		}
+		if !d.Type().IsRegular() || !slices.Contains(kustomizationNames, d.Name()) {
+			return nil
+		}
+		if info, err := d.Info(); err != nil || info.Size() > manifest.MaxFileSize {
+			return nil
+		}
+		if src, err := fs.ReadFile(tree, name); err == nil {
+			kustomizations[name] = src
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("looking for kustomizations: %w", err)
+	}
+	roles := render.Roles(kustomizations)
+	return func(name string) manifest.Form {
+		if slices.Contains(kustomizationNames, path.Base(name)) {
+			return manifest.Other
+		}
+		switch roles[name] {
+		case render.PatchRole:
+			return manifest.Patch
+		case render.ResourceRole, "":
+			return manifest.Plain
+		}
+		return manifest.Other
+	}, nil
+}
+
+// Proposer says for a finding how it is mended within a safety, or why not,
+// before anything is planned or proved.
+func (p *Project) Proposer() func(*detect.Finding, policy.Safety) (fixers.Fix, *fixers.Held) {
+	c := fixerContext(p.Tree, p.Set)
+	return func(f *detect.Finding, limit policy.Safety) (fixers.Fix, *fixers.Held) {
+		return fixers.Propose(f, limit, c)
+	}
+}
+
+func fixerContext(tree fs.FS, set *manifest.Set) fixers.Context {
+	exists := func(name string) bool {
+		_, err := fs.Stat(tree, name)
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	return fixers.Context{
+		Set:    set,
+		Exists: exists,
+		Kustomization: func(dir string) (string, bool) {
+			for _, name := range kustomizationNames {
+				if file := path.Join(dir, name); exists(file) {
+					return file, true
+				}
+			}
+			return "", false
+		},
+	}
+}

@@ -1,0 +1,172 @@
+package remediate
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Proposal is one pull request as it should be: one commit on a branch of its
+// own. The same findings and files make the same proposal, so publishing it
+// twice changes nothing.
+type Proposal struct {
+	Branch, Base string            // branch names without refs/heads/
+	BaseCommit   string            // hash the files were read at
+	Message      string            // commit message without trailers
+	Files        map[string][]byte // path (slash, relative) -> content after; existing files keep their mode, new ones get 0644
+	Title, Body  string            // of the pull request; Publish appends a hidden marker to the body
+	Labels       []string
+	Findings     []string // fingerprints, sorted
+}
+
+// Digest is the hex SHA-256 of the files as they will be: path and content,
+// sorted by path. Neither the base commit nor the wording is part of it.
+func (p Proposal) Digest() string { return digest(p.Files) }
+
+// digest writes lengths before values, so that no two sets of files can run
+// together into the same bytes.
+func digest(files map[string][]byte) string {
+	h := sha256.New()
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		fmt.Fprintf(h, "%d:%s%d:", len(path), path, len(files[path]))
+		h.Write(files[path])
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+var (
+	markerPattern      = regexp.MustCompile(`<!-- oakum:v1 plan=[0-9a-f]{64} findings=([0-9A-Za-z._:,-]*) -->`)
+	hashPattern        = regexp.MustCompile(`^[0-9a-f]{40}$`)
+	fingerprintPattern = regexp.MustCompile(`^[0-9A-Za-z._:-]{1,128}$`)
+	branchPattern      = regexp.MustCompile(`^[0-9A-Za-z]+([._/-]?[0-9A-Za-z]+)*$`)
+)
+
+const (
+	planTrailer = "Oakum-Plan"
+	baseTrailer = "Oakum-Base"
+)
+
+// CommitMessage is the message of the proposal's commit: its text and two
+// trailers, by which ReadTip knows it again.
+func (p Proposal) CommitMessage() string {
+	return fmt.Sprintf("%s\n\n%s: %s\n%s: %s\n",
+		strings.TrimSpace(p.Message), planTrailer, p.Digest(), baseTrailer, p.BaseCommit)
+}
+
+// maxBody is what GitHub takes as the body of a pull request, in characters,
+// less some room; bytes are counted, which are never fewer.
+const maxBody = 65000
+
+// body is the text of the pull request with the marker that lets a later run
+// know which plan and findings it stands for.
+func (p Proposal) body() (string, error) {
+	marker := fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s -->", p.Digest(), strings.Join(p.Findings, ","))
+	room := maxBody - len(marker)
+	if room < maxBody/2 {
+		return "", fmt.Errorf("%d findings are too many for one pull request: group them into smaller ones", len(p.Findings))
+	}
+	return cut(strings.TrimSpace(p.Body), room) + "\n\n" + marker, nil
+}
+
+// cut shortens Markdown at the end of a line, closing a code fence that the
+// cut would leave open.
+func cut(text string, room int) string {
+	if len(text) <= room {
+		return text
+	}
+	const note = "\n\n_Cut here: the text is longer than a pull request takes. `oakum fix` prints all of it._"
+	text = text[:room-len(note)-len("\n```")]
+	text = strings.ToValidUTF8(text[:max(strings.LastIndexByte(text, '\n'), 0)], "")
+	open := false
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(strings.TrimLeft(line, " "), "```") {
+			open = !open
+		}
+	}
+	if open {
+		text += "\n```"
+	}
+	return text + note
+}
+
+// marked finds the last marker in a body: Publish puts it at the end, so text
+// that imitates one further up is not believed.
+func marked(body string) (findings []string, ok bool) {
+	all := markerPattern.FindAllStringSubmatch(body, -1)
+	if len(all) == 0 {
+		return nil, false
+	}
+	return strings.Split(all[len(all)-1][1], ","), true
+}
+
+// check refuses a proposal that could write outside what a proposal may write.
+func (p Proposal) check() error {
+	switch {
+	case !safeBranch(p.Branch):
+		return fmt.Errorf("branch name %q: use letters, digits and single . _ - / only", p.Branch)
+	case p.Base == "":
+		return errors.New("no base branch: name the branch the pull request should target")
+	case p.Base == p.Branch:
+		return fmt.Errorf("branch %q is its own base: give the proposal a branch of its own", p.Branch)
+	case !hashPattern.MatchString(p.BaseCommit):
+		return fmt.Errorf("base commit %q is not a full commit hash", p.BaseCommit)
+	case strings.TrimSpace(p.Title) == "" || strings.TrimSpace(p.Message) == "":
+		return errors.New("a proposal needs a title and a commit message")
+	case len(p.Files) == 0:
+		return errors.New("a proposal needs at least one changed file")
+	case len(p.Findings) == 0:
+		return errors.New("a proposal needs at least one finding")
+	}
+	for path := range p.Files {
+		if !SafePath(path) {
+			return fmt.Errorf("path %q must stay inside the repository and out of .git", path)
+		}
+	}
+	for _, f := range p.Findings {
+		if !fingerprintPattern.MatchString(f) {
+			return fmt.Errorf("fingerprint %q has characters that a marker cannot carry", f)
+		}
+	}
+	return nil
+}
+
+// safeBranch is stricter than git: what is left needs no quoting anywhere.
+func safeBranch(name string) bool {
+	if !branchPattern.MatchString(name) || len(name) > 200 {
+		return false
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		if strings.HasSuffix(part, ".lock") {
+			return false
+		}
+	}
+	return true
+}
+
+// SafePath says whether a slash-separated path may be read from or written to
+// a repository: relative, inside, and with no part that git or a file system
+// could take for .git.
+func SafePath(path string) bool {
+	if path == "." || !fs.ValidPath(path) || strings.ContainsAny(path, "\\\x00") {
+		return false
+	}
+	for part := range strings.SplitSeq(path, "/") {
+		// NTFS short name, and the characters HFS+ ignores, after git's own check.
+		folded := strings.Map(func(r rune) rune {
+			if r >= 0x200c && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x206a && r <= 0x206f || r == 0xfeff {
+				return -1
+			}
+			return r
+		}, strings.ToLower(strings.TrimRight(part, ". ")))
+		if folded == ".git" || folded == "git~1" {
+			return false
+		}
+	}
+	return true
+}

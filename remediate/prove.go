@@ -1,0 +1,127 @@
+package remediate
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/fixers"
+)
+
+// rescan judges the files as they would be: every mended finding must be
+// gone, nothing new may appear, and what a fix needs of the finished resource
+// must hold. What fails is dropped; it tells whether nothing was.
+func (p *planner) rescan() bool {
+	changed := map[string]bool{}
+	after := &manifest.Set{}
+	mended := map[string]*manifest.File{}
+	for _, f := range p.changed() {
+		changed[f.path] = true
+		form := manifest.Plain
+		if f.file != nil {
+			form = f.file.Form
+		} else if f.before != nil {
+			form = manifest.Other // a kustomization
+		}
+		file, errs := manifest.Parse(f.path, f.after, form, p.in.Detect.Wants)
+		for _, e := range errs {
+			for _, d := range f.all(fixers.HeldUnproved, fmt.Errorf("line %d: %s", e.Line, e.Message)) {
+				p.drop(d.fix, d.reason, "the edited file does not parse: %s", d.detail)
+			}
+		}
+		if file != nil {
+			mended[f.path] = file
+		}
+	}
+	if p.restart {
+		return false
+	}
+	for _, f := range p.in.Set.Files {
+		if m := mended[f.Path]; m != nil {
+			f = m
+			delete(mended, f.Path)
+		}
+		after.Files = append(after.Files, f)
+	}
+	for _, f := range mended { // new files
+		after.Files = append(after.Files, f)
+	}
+
+	was := map[string]bool{}
+	for _, f := range detect.ScanFiles(p.in.Set, p.in.Detect, changed).Findings {
+		was[place(f)] = true
+	}
+	still := map[string]*detect.Finding{}
+	for _, f := range detect.ScanFiles(after, p.in.Detect, changed).Findings {
+		still[place(f)] = f
+	}
+	resources := map[string]*manifest.Resource{}
+	for r := range after.Resources {
+		if changed[r.File.Path] {
+			resources[identity(r)] = r
+		}
+	}
+	for _, f := range p.changed() {
+		for _, fix := range slices.Clone(f.fixes) {
+			p.judge(fix, still, resources)
+		}
+	}
+	for where, f := range still {
+		if !was[where] {
+			p.blame(f)
+		}
+	}
+	return !p.restart
+}
+
+// judge drops a fix that does not mend its finding, or whose condition the
+// finished resource does not meet.
+func (p *planner) judge(fix *fixers.Fix, still map[string]*detect.Finding, resources map[string]*manifest.Resource) {
+	f := fix.Finding
+	if still[place(f)] != nil {
+		p.drop(fix, fixers.HeldUnproved, "the finding is still there after the edit")
+		return
+	}
+	r, ok := resources[identity(f.Resource)]
+	if !ok {
+		if len(fix.Edits) > 0 {
+			p.drop(fix, fixers.HeldUnproved, "the resource is not found after the edit")
+		}
+		return
+	}
+	ok, err := f.Violation.HoldsAfter(r)
+	switch {
+	case err != nil:
+		p.drop(fix, fixers.HeldUnproved, "%v", err)
+	case !ok:
+		p.drop(fix, fixers.HeldUnproved, "it needs another fix of this resource that is held back (policy %s, fix.after)", f.Policy.Name)
+	}
+}
+
+// blame drops the fixes that may have caused a new finding: those of its
+// resource, or else all of its file's.
+func (p *planner) blame(f *detect.Finding) {
+	file := p.files[f.Position.File]
+	var suspects []*fixers.Fix
+	for _, fix := range file.fixes {
+		if identity(fix.Finding.Resource) == identity(f.Resource) {
+			suspects = append(suspects, fix)
+		}
+	}
+	if len(suspects) == 0 {
+		suspects = slices.Clone(file.fixes)
+	}
+	for _, fix := range suspects {
+		p.drop(fix, fixers.HeldUnproved, "a new finding would appear: %s [%s]", f.Message, f.Policy.Name)
+	}
+}
+
+// place identifies a finding within one reading of the tree.
+func place(f *detect.Finding) string {
+	return f.Policy.Name + "\x00" + identity(f.Resource) + "\x00" + f.Field.String()
+}
+
+func identity(r *manifest.Resource) string {
+	return fmt.Sprintf("%s\x00%d\x00%s\x00%s", r.File.Path, r.Document, r.Group(), r.ID())
+}

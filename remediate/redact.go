@@ -1,0 +1,63 @@
+package remediate
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// Redact takes credentials out of text that came from a library or a server:
+// GitHub's tokens, JSON web tokens, the user part of URLs, Authorization
+// values, and the given secrets. Control characters go too, lest a server
+// write to somebody's terminal.
+func Redact(text string, secrets ...string) string {
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s, "REDACTED")
+		}
+	}
+	for _, p := range tokenPatterns {
+		text = p.ReplaceAllString(text, "REDACTED")
+	}
+	text = headerPattern.ReplaceAllString(text, "$1 REDACTED")
+	text = userPattern.ReplaceAllString(text, "${1}REDACTED@")
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, text)
+}
+
+var (
+	tokenPatterns = [...]*regexp.Regexp{
+		regexp.MustCompile(`\bgh[a-z]_[0-9A-Za-z_.-]{10,}`),
+		regexp.MustCompile(`\bgithub_pat_[0-9A-Za-z_]{10,}`),
+		regexp.MustCompile(`\beyJ[0-9A-Za-z_-]{5,}\.[0-9A-Za-z_-]{5,}\.[0-9A-Za-z_-]*`),
+	}
+	headerPattern = regexp.MustCompile(`(?i)\b(bearer|basic|token) +[0-9A-Za-z+/=_.-]{16,}`)
+	userPattern   = regexp.MustCompile(`(://)[^/\s@"']+@`)
+)
+
+// RedactError is err with a redacted text. errors.Is sees through it, but
+// nothing can unwrap it to the text it hides.
+func RedactError(err error, secrets ...string) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	clean := Redact(text, secrets...)
+	if clean == text {
+		return err
+	}
+	return redacted{clean, err}
+}
+
+type redacted struct {
+	text string
+	err  error
+}
+
+func (r redacted) Error() string        { return r.text }
+func (r redacted) Is(target error) bool { return errors.Is(r.err, target) }
