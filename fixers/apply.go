@@ -83,26 +83,44 @@ func replace(n, made *yaml.Node) {
 }
 
 func remove(n *yaml.Node, path manifest.Path) error {
-	var parents []*yaml.Node
 	for _, s := range path[:len(path)-1] {
 		next, err := step(n, s)
 		if err != nil || next == nil {
 			return err
 		}
-		parents = append(parents, n)
 		n = next
 	}
-	for i := len(path) - 1; i >= 0; i-- {
-		if !cut(n, path[i]) {
-			return nil
-		}
-		// A mapping that the fix emptied goes too, unless a list needs it as an item.
-		if len(n.Content) > 0 || i == 0 || path[i-1].Item || keptEmpty[path[i-1].Key] {
-			return nil
-		}
-		n = parents[i-1]
-	}
+	cut(n, path[len(path)-1])
 	return nil
+}
+
+// Prune removes what the removals among edits left empty: a mapping or list
+// without content goes too, unless it is an item of a list or means something
+// by being there. It comes last, when every fix of the document is made.
+func Prune(resource *yaml.Node, edits []policy.Edit) {
+	for _, e := range edits {
+		if e.Op != policy.Remove {
+			continue
+		}
+		for i := len(e.Path) - 1; i > 0; i-- {
+			last := e.Path[i-1]
+			n := resource
+			for _, s := range e.Path[:i] {
+				next, err := step(n, s)
+				if err != nil || next == nil {
+					n = nil
+					break
+				}
+				n = next
+			}
+			if n != nil && (n.Kind == yaml.ScalarNode || len(n.Content) > 0) || last.Item || keptEmpty[last.Key] {
+				break
+			}
+			if n != nil && remove(resource, e.Path[:i]) != nil {
+				break
+			}
+		}
+	}
 }
 
 // keptEmpty are fields whose absence would mean something else than their emptiness.

@@ -31,10 +31,12 @@ func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 	}
 	made := NewFile{Path: name, Documents: []*yaml.Node{document("default-same-namespace", namespace, map[string]any{},
 		map[string]any{"from": []any{map[string]any{"podSelector": map[string]any{}}}})}}
+	seen := map[string]bool{}
 	for r := range c.Set.Resources {
-		if !here(r) || r.Kind != "Service" || r.APIVersion != "v1" {
+		if !here(r) || r.Kind != "Service" || r.APIVersion != "v1" || seen[r.Name] {
 			continue
 		}
+		seen[r.Name] = true
 		selector, ports, why := offered(r, c.Set, here)
 		if why == "" {
 			continue
@@ -59,12 +61,13 @@ func document(name, namespace string, selector, ingress map[string]any) *yaml.No
 	if namespace != "" {
 		meta["namespace"] = namespace
 	}
-	return node(map[string]any{
-		"apiVersion": "networking.k8s.io/v1",
-		"kind":       "NetworkPolicy",
-		"metadata":   meta,
-		"spec":       map[string]any{"podSelector": selector, "policyTypes": []any{"Ingress"}, "ingress": []any{ingress}},
-	})
+	spec := node(map[string]any{"podSelector": selector})
+	for _, next := range []map[string]any{{"policyTypes": []any{"Ingress"}}, {"ingress": []any{ingress}}} {
+		spec.Content = append(spec.Content, node(next).Content...)
+	}
+	n := node(map[string]any{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": meta})
+	n.Content = append(n.Content, node("spec"), spec)
+	return n
 }
 
 // offered says how a service is reached from outside its namespace, which pods

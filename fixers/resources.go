@@ -2,6 +2,7 @@ package fixers
 
 import (
 	"fmt"
+	"path"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policy"
@@ -33,7 +34,8 @@ func resources(f *detect.Finding, c Context) (Fix, *Held) {
 		field = "defaultRequest"
 	}
 	for r := range c.Set.Resources {
-		if r.Kind != "LimitRange" || r.Namespace != f.Resource.Namespace {
+		if r.Kind != "LimitRange" || r.Namespace != f.Resource.Namespace ||
+			r.Namespace == "" && path.Dir(r.File.Path) != path.Dir(f.Resource.File.Path) {
 			continue
 		}
 		spec, _ := r.Value["spec"].(map[string]any)

@@ -108,8 +108,9 @@ type document struct {
 
 // edit is what one fix does to a copy of the document's root.
 type edit struct {
-	fix  *fixers.Fix
-	make func(root *yaml.Node) error
+	fix   *fixers.Fix
+	make  func(root *yaml.Node) error
+	prune func(root *yaml.Node)
 }
 
 // documents sorts the fixes of the file by the document they change.
@@ -129,9 +130,10 @@ func (f *fileChange) documents(text *source.Text) []*document {
 		if r := fix.Finding.Resource; r.File == f.file && len(fix.Edits) > 0 {
 			d := get(r.Document, r.Root)
 			at := route(r.Root, r.Node)
-			d.edits = append(d.edits, edit{fix, func(root *yaml.Node) error {
-				return fixers.Desired(follow(root, at), fix.Edits)
-			}})
+			d.edits = append(d.edits, edit{fix,
+				func(root *yaml.Node) error { return fixers.Desired(follow(root, at), fix.Edits) },
+				func(root *yaml.Node) { fixers.Prune(follow(root, at), fix.Edits) },
+			})
 		}
 		for _, reg := range fix.Register {
 			if reg.Kustomization != f.path {
@@ -145,7 +147,10 @@ func (f *fileChange) documents(text *source.Text) []*document {
 					d.root, d.err = text.Parse(docs[0])
 				}
 			}
-			d.edits = append(d.edits, edit{fix, func(root *yaml.Node) error { return fixers.AddResource(root, reg.Resource) }})
+			d.edits = append(d.edits, edit{fix,
+				func(root *yaml.Node) error { return fixers.AddResource(root, reg.Resource) },
+				func(*yaml.Node) {},
+			})
 		}
 	}
 	slices.SortFunc(out, func(a, b *document) int { return a.index - b.index })
@@ -181,6 +186,9 @@ func (d *document) merge() (*yaml.Node, []dropped) {
 			return nil, []dropped{{e.fix, fixers.HeldConflict, err.Error()}}
 		}
 	}
+	for _, e := range d.edits {
+		e.prune(after)
+	}
 	return after, nil
 }
 
@@ -193,6 +201,7 @@ func (d *document) culprits(text *source.Text, all error) []dropped {
 		if e.make(alone) != nil {
 			continue
 		}
+		e.prune(alone)
 		if _, err := yamledit.Rewrite(text, d.root, alone); err != nil {
 			out = append(out, dropped{e.fix, reason(err), err.Error()})
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/render"
 	"github.com/oakum-dev/oakum/detect/source"
 	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/fixers/yamledit"
@@ -21,11 +22,12 @@ import (
 
 // Input is what a plan is made from: a tree as it was read and judged.
 type Input struct {
-	Tree     fs.FS // the whole repository, for kustomizations and what they read
-	Set      *manifest.Set
-	Findings []*detect.Finding // those to be mended
-	Detect   detect.Options    // what the proof judges by: every policy, also those without a finding here
-	Safety   policy.Safety     // how bold
+	Tree           fs.FS             // the whole repository
+	Kustomizations map[string][]byte // the kustomizations in it, by path
+	Set            *manifest.Set
+	Findings       []*detect.Finding // those to be mended
+	Detect         detect.Options    // what the proof judges by: every policy, also those without a finding here
+	Safety         policy.Safety     // how bold
 }
 
 // Plan is every fix that was proved, as changes of files, and why the others
@@ -101,6 +103,7 @@ type planner struct {
 	files map[string]*fileChange
 	held  []fixers.Held
 
+	roots   []render.Root
 	restart bool // a fix was dropped since the last build
 }
 

@@ -27,21 +27,22 @@ type Settings struct {
 
 // Project is a tree as it was read and judged.
 type Project struct {
-	Tree     fs.FS
-	Settings Settings
-	Set      *manifest.Set
-	Result   detect.Result // of the selected policies
+	Tree           fs.FS
+	Kustomizations map[string][]byte // by path
+	Settings       Settings
+	Set            *manifest.Set
+	Result         detect.Result // of the selected policies
 }
 
 // ReadProject reads a tree and judges it.
 func ReadProject(tree fs.FS, o Settings) (*Project, error) {
-	forms, err := forms(tree)
-	if err != nil {
+	p := &Project{Tree: tree, Settings: o}
+	var err error
+	if p.Kustomizations, err = kustomizations(tree); err != nil {
 		return nil, err
 	}
-	p := &Project{Tree: tree, Settings: o}
 	p.Set, err = manifest.Read(tree, manifest.Options{
-		Paths: o.Paths, Exclude: o.Exclude, Forms: forms, Wants: p.detect(o.Policies).Wants,
+		Paths: o.Paths, Exclude: o.Exclude, Forms: forms(p.Kustomizations), Wants: p.detect(o.Policies).Wants,
 	})
 	if err != nil {
 		return nil, err
@@ -60,7 +61,7 @@ func (p *Project) Plan(ctx context.Context, pick func(*detect.Finding) bool) (*P
 	if pick != nil {
 		findings = slices.DeleteFunc(slices.Clone(findings), func(f *detect.Finding) bool { return !pick(f) })
 	}
-	return MakePlan(ctx, Input{Tree: p.Tree, Set: p.Set, Findings: findings, Detect: p.detect(p.Settings.Policies), Safety: p.Safety()})
+	return MakePlan(ctx, Input{Tree: p.Tree, Kustomizations: p.Kustomizations, Set: p.Set, Findings: findings, Detect: p.detect(p.Settings.Policies), Safety: p.Safety()})
 }
 
 // Safety is how bold fixes may be.
@@ -71,12 +72,9 @@ func (p *Project) Safety() policy.Safety {
 	return policy.Evidence
 }
 
-// kustomizationNames are those that kustomize knows.
-var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
-
-// forms asks the kustomizations of a tree which files are not resources.
-func forms(tree fs.FS) (func(string) manifest.Form, error) {
-	kustomizations := map[string][]byte{}
+// kustomizations reads every kustomization of a tree.
+func kustomizations(tree fs.FS) (map[string][]byte, error) {
+	out := map[string][]byte{}
 	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			if d != nil && d.IsDir() {
@@ -87,23 +85,28 @@ func forms(tree fs.FS) (func(string) manifest.Form, error) {
 		if d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules") {
 			return fs.SkipDir
 		}
-		if !d.Type().IsRegular() || !slices.Contains(kustomizationNames, d.Name()) {
+		if !d.Type().IsRegular() || !slices.Contains(render.Names, d.Name()) {
 			return nil
 		}
 		if info, err := d.Info(); err != nil || info.Size() > manifest.MaxFileSize {
 			return nil
 		}
 		if src, err := fs.ReadFile(tree, name); err == nil {
-			kustomizations[name] = src
+			out[name] = src
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("looking for kustomizations: %w", err)
 	}
+	return out, nil
+}
+
+// forms asks the kustomizations which files are not resources.
+func forms(kustomizations map[string][]byte) func(string) manifest.Form {
 	roles := render.Roles(kustomizations)
 	return func(name string) manifest.Form {
-		if slices.Contains(kustomizationNames, path.Base(name)) {
+		if slices.Contains(render.Names, path.Base(name)) {
 			return manifest.Other
 		}
 		switch roles[name] {
@@ -113,7 +116,7 @@ func forms(tree fs.FS) (func(string) manifest.Form, error) {
 			return manifest.Plain
 		}
 		return manifest.Other
-	}, nil
+	}
 }
 
 // Proposer says for a finding how it is mended within a safety, or why not,
@@ -134,7 +137,7 @@ func fixerContext(tree fs.FS, set *manifest.Set) fixers.Context {
 		Set:    set,
 		Exists: exists,
 		Kustomization: func(dir string) (string, bool) {
-			for _, name := range kustomizationNames {
+			for _, name := range render.Names {
 				if file := path.Join(dir, name); exists(file) {
 					return file, true
 				}

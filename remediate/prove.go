@@ -99,8 +99,8 @@ func (p *planner) judge(fix *fixers.Fix, still map[string]*detect.Finding, resou
 	}
 }
 
-// blame drops the fixes that may have caused a new finding: those of its
-// resource, or else all of its file's.
+// blame drops the fix that causes a new finding: the one without which it
+// does not appear. Where no single one does, all of the resource's go.
 func (p *planner) blame(f *detect.Finding) {
 	file := p.files[f.Position.File]
 	var suspects []*fixers.Fix
@@ -113,8 +113,36 @@ func (p *planner) blame(f *detect.Finding) {
 		suspects = slices.Clone(file.fixes)
 	}
 	for _, fix := range suspects {
+		if !p.appearsWithout(fix, file, f) {
+			suspects = []*fixers.Fix{fix}
+			break
+		}
+	}
+	for _, fix := range suspects {
 		p.drop(fix, fixers.HeldUnproved, "a new finding would appear: %s [%s]", f.Message, f.Policy.Name)
 	}
+}
+
+// appearsWithout tells whether a finding appears in the file also when one fix is left out.
+func (p *planner) appearsWithout(fix *fixers.Fix, file *fileChange, f *detect.Finding) bool {
+	trial := &fileChange{path: file.path, file: file.file, fixes: slices.Clone(file.fixes)}
+	trial.remove(fix)
+	if len(trial.make(p)) > 0 {
+		return true
+	}
+	parsed, _ := manifest.Parse(file.path, trial.after, f.Resource.File.Form, p.in.Detect.Wants)
+	if parsed == nil {
+		return true
+	}
+	set := &manifest.Set{}
+	for _, other := range p.in.Set.Files {
+		if other.Path == file.path {
+			other = parsed
+		}
+		set.Files = append(set.Files, other)
+	}
+	again := detect.ScanFiles(set, p.in.Detect, map[string]bool{file.path: true})
+	return slices.ContainsFunc(again.Findings, func(g *detect.Finding) bool { return place(g) == place(f) })
 }
 
 // place identifies a finding within one reading of the tree.

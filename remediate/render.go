@@ -1,5 +1,165 @@
 package remediate
 
-import "context"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
 
-func (p *planner) render(ctx context.Context) (bool, error) { return true, nil }
+	"golang.org/x/tools/txtar"
+
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/render"
+	"github.com/oakum-dev/oakum/fixers"
+)
+
+// overlay is a tree with some files replaced or added.
+type overlay struct {
+	fs.FS
+	names map[string]bool
+	over  fs.FS
+}
+
+func newOverlay(tree fs.FS, files map[string][]byte) (overlay, error) {
+	a := &txtar.Archive{}
+	o := overlay{FS: tree, names: map[string]bool{}}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		a.Files = append(a.Files, txtar.File{Name: name, Data: files[name]})
+		o.names[name] = true
+	}
+	var err error
+	o.over, err = txtar.FS(a)
+	return o, err
+}
+
+// Open opens the replacement where there is one.
+func (o overlay) Open(name string) (fs.File, error) {
+	if o.names[name] {
+		return o.over.Open(name)
+	}
+	return o.FS.Open(name)
+}
+
+// render builds every kustomization that reads a changed file, before and
+// after: what is rendered may change only as the fixes mean it to. It tells
+// whether nothing was dropped.
+func (p *planner) render(ctx context.Context) (bool, error) {
+	if p.roots == nil {
+		p.roots = render.Roots(p.in.Tree, p.in.Kustomizations)
+	}
+	files := map[string][]byte{}
+	kustomizations := maps.Clone(p.in.Kustomizations)
+	for _, f := range p.changed() {
+		files[f.path] = f.after
+		if _, ok := kustomizations[f.path]; ok {
+			kustomizations[f.path] = f.after
+		}
+	}
+	after, err := newOverlay(p.in.Tree, files)
+	if err != nil {
+		return false, fmt.Errorf("preparing the proof: %w", err)
+	}
+	rootsAfter := map[string]render.Root{}
+	for _, r := range render.Roots(after, kustomizations) {
+		rootsAfter[r.Dir] = r
+	}
+	intended := p.intended()
+	for _, root := range p.roots {
+		if root.Err != nil || !slices.ContainsFunc(root.Files, func(f string) bool { _, ok := files[f]; return ok }) {
+			continue
+		}
+		c := render.Compare(ctx, p.in.Tree, after, root, rootsAfter[root.Dir])
+		if c.Err != nil {
+			if _, before := render.Build(ctx, p.in.Tree, root); before != nil {
+				continue // it could not be built before either: it proves nothing
+			}
+		}
+		p.judgeRender(root, c, intended)
+		if err := ctx.Err(); err != nil || p.restart {
+			return false, err
+		}
+	}
+	return !p.restart, nil
+}
+
+// judgeRender drops the fixes of a root's files whose rendering is not as
+// intended, and marks the others as proved.
+func (p *planner) judgeRender(root render.Root, c render.Comparison, intended map[string]bool) {
+	why := ""
+	if c.Err != nil {
+		why = c.Err.Error()
+	}
+	for _, d := range c.Changes {
+		if p.newFile(d.Object.Origin) || intended[intention(d.Object.Origin, d.Object.Kind, d.Path, d.After)] {
+			continue
+		}
+		why = fmt.Sprintf("%s of %s would change in the rendering of %s", d.Path, d.Object.ID(), root.Dir)
+		break
+	}
+	var suspects []*fixers.Fix
+	for _, f := range p.changed() {
+		if !slices.Contains(root.Files, f.path) {
+			continue
+		}
+		if why == "" {
+			f.proof.Render = "ok"
+		}
+		suspects = append(suspects, f.fixes...)
+	}
+	if why == "" {
+		return
+	}
+	// A new file disturbs a build sooner than a changed field does.
+	if adding := slices.DeleteFunc(slices.Clone(suspects), func(f *fixers.Fix) bool { return len(f.Create) == 0 }); len(adding) > 0 {
+		suspects = adding
+	}
+	for _, fix := range suspects {
+		p.drop(fix, fixers.HeldUnproved, "%s", why)
+	}
+}
+
+func (p *planner) newFile(name string) bool {
+	f := p.files[name]
+	return f != nil && len(f.fixes) > 0 && f.before == nil
+}
+
+// intended lists the field changes that the plan means to make, by file.
+func (p *planner) intended() map[string]bool {
+	out := map[string]bool{}
+	for _, f := range p.changed() {
+		if f.file == nil {
+			continue
+		}
+		again, _ := f.file.Reparse(f.after, nil)
+		if again == nil {
+			continue
+		}
+		was := map[string]*manifest.Resource{}
+		for _, r := range f.file.Resources {
+			was[identity(r)] = r
+		}
+		for _, r := range again.Resources {
+			b := was[identity(r)]
+			if b == nil || !b.Decoded() {
+				continue
+			}
+			for _, d := range render.Differences(b.Value, r.Value) {
+				out[intention(f.path, r.Kind, d.Path, d.After)] = true
+			}
+		}
+	}
+	return out
+}
+
+// intention identifies a change of a field across renderings: kustomize may
+// rename the object, so only file, kind, field and value count.
+func intention(file, kind, path string, after any) string {
+	value, err := json.Marshal(after)
+	if err != nil {
+		value = fmt.Append(nil, after)
+	}
+	return strings.Join([]string{file, kind, path, string(value)}, "\x00")
+}

@@ -2,7 +2,6 @@ package policies_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -12,12 +11,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"golang.org/x/tools/txtar"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/remediate"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -69,19 +70,28 @@ func golden(t *testing.T, name string, p *policy.Policy) {
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
-	result := detect.Scan(&manifest.Set{Files: []*manifest.File{file}}, options)
+	set := &manifest.Set{Files: []*manifest.File{file}}
+	result := detect.Scan(set, options)
 	for _, err := range result.NotEvaluated {
 		t.Error(err)
 	}
 	if len(result.Findings) == 0 {
 		t.Error("the golden has no finding")
 	}
+	plan := mend(t, set, result.Findings, options)
 	var findings, fixes bytes.Buffer
 	for _, f := range result.Findings {
 		fmt.Fprintf(&findings, "%s:%d:%d: %s [%s]\n", f.Position.File, f.Position.Line, f.Position.Column, f.Message, p.Name)
-		describe(t, &fixes, f)
+		fmt.Fprintf(&fixes, "%d: %s\n", f.Position.Line, fate(plan, f))
 	}
 	want := []txtar.File{input, {Name: "findings", Data: findings.Bytes()}, {Name: "fixes", Data: fixes.Bytes()}}
+	for _, c := range plan.Changes {
+		name := "fixed.yaml"
+		if c.Path != input.Name {
+			name = "fixed/" + c.Path
+		}
+		want = append(want, txtar.File{Name: name, Data: c.After})
+	}
 	out := txtar.Format(&txtar.Archive{Comment: archive.Comment, Files: want})
 	if *update {
 		if err := os.WriteFile(name, out, 0o644); err != nil {
@@ -94,29 +104,39 @@ func golden(t *testing.T, name string, p *policy.Policy) {
 	}
 }
 
-// describe writes how bold the repair of a finding is, why, and what it edits.
-func describe(t *testing.T, w *bytes.Buffer, f *detect.Finding) {
-	r, err := f.Violation.Repair()
+// mend plans every fix up to review.
+func mend(t *testing.T, set *manifest.Set, findings []*detect.Finding, options detect.Options) *remediate.Plan {
+	t.Helper()
+	tree := fstest.MapFS{}
+	for _, f := range set.Files {
+		tree[f.Path] = &fstest.MapFile{Data: f.Source}
+	}
+	plan, err := remediate.MakePlan(t.Context(), remediate.Input{
+		Tree: tree, Set: set, Findings: findings, Detect: options, Safety: policy.Review,
+	})
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
-	how := string(r.Safety) + ": " + r.Because
-	if r.Fixer != "" {
-		how = "fixer " + r.Fixer
-	}
-	fmt.Fprintf(w, "%d: %s\n", f.Position.Line, strings.Join(slices.DeleteFunc([]string{r.Title, how}, func(s string) bool { return s == "" }), " | "))
-	if r.Safety == policy.Manual {
-		return
-	}
-	for _, e := range r.Edits {
-		fmt.Fprintf(w, "\t%s %s", e.Op, e.Path)
-		if e.Op != policy.Remove {
-			value, err := json.Marshal(e.Value)
-			if err != nil {
-				t.Error(err)
+	return plan
+}
+
+// fate says what becomes of a finding: how bold its fix is and why, or why it is held.
+func fate(plan *remediate.Plan, f *detect.Finding) string {
+	for _, c := range plan.Changes {
+		for _, fix := range c.Fixes {
+			if fix.Finding == f {
+				var because []string
+				for _, e := range fix.Evidence {
+					because = append(because, e.Text)
+				}
+				return fmt.Sprintf("%s: %s (%s)", fix.Safety, fix.Title, strings.Join(because, "; "))
 			}
-			fmt.Fprintf(w, " %s", value)
 		}
-		fmt.Fprintln(w)
 	}
+	for _, h := range plan.Held {
+		if h.Finding == f {
+			return fmt.Sprintf("held, %s: %s", h.Reason, h.Detail)
+		}
+	}
+	return "forgotten"
 }

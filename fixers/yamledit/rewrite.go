@@ -2,6 +2,7 @@ package yamledit
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,7 +47,7 @@ func Rewrite(t *source.Text, root, after *yaml.Node) ([]Edit, error) {
 	if w.err != nil {
 		return nil, w.err
 	}
-	slices.SortStableFunc(w.edits, func(a, b Edit) int { return a.Start - b.Start })
+	slices.SortStableFunc(w.edits, compare)
 	return w.edits, nil
 }
 
@@ -125,8 +126,21 @@ func (w *writer) mapping(flow bool, b, a *yaml.Node) {
 			behind = i
 			continue
 		}
-		w.insertPair(flow, b, behind, a.Content[j], a.Content[j+1])
+		w.insertPair(flow, b, w.settle(flow, b, behind), a.Content[j], a.Content[j+1])
 	}
+}
+
+// settle moves a new last key before the old one where the old one's line
+// would change with it: it has no comma yet, or the file ends on it.
+func (w *writer) settle(flow bool, b *yaml.Node, behind int) int {
+	if behind != len(b.Content)-2 || behind < 0 {
+		return behind
+	}
+	switch {
+	case flow && strings.HasPrefix(w.between(b), w.eol), !flow && behind > 0 && nextLine(w.src, w.end(b)) == lineEnd(w.src, w.end(b)):
+		return behind - 2
+	}
+	return behind
 }
 
 func (w *writer) insertPair(flow bool, b *yaml.Node, behind int, key, value *yaml.Node) {
@@ -395,3 +409,6 @@ func (w *writer) replace(at place, b, a *yaml.Node) {
 		w.edit(start, end, w.inline(a, b))
 	}
 }
+
+// compare puts an insertion before the removal of what stands behind it.
+func compare(a, b Edit) int { return cmp.Or(a.Start-b.Start, a.End-b.End) }

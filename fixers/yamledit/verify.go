@@ -13,7 +13,7 @@ import (
 // Apply makes the edits on a copy of src. Overlapping edits are an error.
 func Apply(src []byte, edits []Edit) ([]byte, error) {
 	edits = slices.Clone(edits)
-	slices.SortStableFunc(edits, func(a, b Edit) int { return a.Start - b.Start })
+	slices.SortStableFunc(edits, compare)
 	var out bytes.Buffer
 	at := 0
 	for _, e := range edits {

@@ -17,7 +17,7 @@ import (
 
 // maxEntries bounds how many names one commit may list: a few small trees that
 // hold each other can spell out more files than any disk.
-const maxEntries = 1 << 20
+const maxEntries = 500_000
 
 // FS is the files of a commit, read from the object database: nothing is ever
 // checked out. Symbolic links, submodules and names that could escape a

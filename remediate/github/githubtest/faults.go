@@ -13,7 +13,7 @@ import (
 
 // Fault changes how some requests are answered.
 type Fault struct {
-	Request string // a regular expression over "METHOD /path"
+	Request string // a regular expression over "METHOD /path" or "METHOD /path?query"
 	Skip    int    // how many that match are left alone first
 	Times   int    // how many are changed then; 0: one
 	Effect  Effect
@@ -49,7 +49,8 @@ func (s *Server) fault(r *http.Request) Effect {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.faults {
-		if f.Times == 0 || !regexp.MustCompile(f.Request).MatchString(r.Method+" "+r.URL.Path) {
+		pattern := regexp.MustCompile(f.Request)
+		if f.Times == 0 || !pattern.MatchString(r.Method+" "+r.URL.Path) && !pattern.MatchString(r.Method+" "+r.URL.RequestURI()) {
 			continue
 		}
 		if f.Skip > 0 {
@@ -94,24 +95,24 @@ func DropAnswer(_ *Server, w http.ResponseWriter, r *http.Request, next http.Han
 	w.(*httptest.ResponseRecorder).Code = cut
 }
 
-// Stale answers a read as before the last write.
-func Stale(s *Server, w http.ResponseWriter, r *http.Request, next http.Handler) {
-	s.mu.Lock()
-	before := s.before
-	s.mu.Unlock()
-	next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), staleKey{}, before)))
+// Show answers a read from an earlier moment, as a replica does that lags.
+func Show(then View) Effect {
+	return func(_ *Server, w http.ResponseWriter, r *http.Request, next http.Handler) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), viewKey{}, then)))
+	}
 }
 
-type staleKey struct{}
+type viewKey struct{}
 
-// view is what reads show: the branches and the pull requests.
-type view struct {
+// View is what reads of branches and pull requests show.
+type View struct {
 	refs  map[string]string // refs/heads/... -> hash
 	pulls []Pull
 }
 
-func (s *Server) now() view {
-	v := view{refs: map[string]string{}}
+// Now is the view of this moment.
+func (s *Server) Now() View {
+	v := View{refs: map[string]string{}}
 	list, _ := s.run("", "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads")
 	for line := range strings.Lines(list) {
 		name, hash, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -125,20 +126,12 @@ func (s *Server) now() view {
 	return v
 }
 
-// remember keeps what reads show now, for Stale.
-func (s *Server) remember() {
-	v := s.now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.before = v
-}
-
 // look is what a request is shown.
-func (s *Server) look(r *http.Request) view {
-	if v, ok := r.Context().Value(staleKey{}).(view); ok {
+func (s *Server) look(r *http.Request) View {
+	if v, ok := r.Context().Value(viewKey{}).(View); ok {
 		return v
 	}
-	return s.now()
+	return s.Now()
 }
 
 // Clock is a clock that only sleeping moves, and it moves at once.

@@ -51,7 +51,7 @@ func (s *Server) must(stdin string, args ...string) string {
 }
 
 // Head is the commit of a branch, or empty.
-func (s *Server) Head(branch string) string { return s.now().refs["refs/heads/"+branch] }
+func (s *Server) Head(branch string) string { return s.Now().refs["refs/heads/"+branch] }
 
 // Git runs a git command on the bare repository.
 func (s *Server) Git(args ...string) string {
@@ -63,7 +63,6 @@ func (s *Server) Git(args ...string) string {
 // it is not there. An empty content deletes the file.
 func (s *Server) Commit(branch, message string, files map[string]string) string {
 	s.t.Helper()
-	s.remember()
 	parent := s.Head(branch)
 	var entries []entry
 	for path, content := range files {
@@ -359,4 +358,28 @@ func (s *Server) createBlob(w http.ResponseWriter, r *http.Request) {
 		s.t.Error(err)
 	}
 	reply(w, http.StatusCreated, s.spec.sample("short-blob", object{"sha": strings.TrimSpace(hash)}))
+}
+
+// Executable makes a file of a branch executable, in a commit of its own.
+func (s *Server) Executable(branch, path string) {
+	s.t.Helper()
+	head := s.Head(branch)
+	blob := s.must("", "rev-parse", head+":"+path)
+	tree, err := s.tree(head, []entry{{Path: path, Mode: "100755", SHA: &blob}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	hash, err := s.commit("make "+path+" executable", tree, []string{head})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.must("", "update-ref", "refs/heads/"+branch, hash)
+}
+
+// Hook installs a hook of the server.
+func (s *Server) Hook(name, script string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, "hooks", name), []byte(script), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
 }

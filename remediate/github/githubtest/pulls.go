@@ -21,7 +21,7 @@ type Pull struct {
 }
 
 // Pulls are all pull requests, oldest first.
-func (s *Server) Pulls() []Pull { return s.now().pulls }
+func (s *Server) Pulls() []Pull { return s.Now().pulls }
 
 // Close closes a pull request without merging it, as a person would.
 func (s *Server) Close(number int) { s.change(number, func(p *Pull) { p.State = "closed" }) }
@@ -34,7 +34,6 @@ func (s *Server) Edit(number int, edit func(*Pull)) { s.change(number, edit) }
 
 // AddFork adds an open pull request from a fork, whose branch has the same name.
 func (s *Server) AddFork(head, base, title string) {
-	s.remember()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pulls = append(s.pulls, &Pull{
@@ -56,8 +55,7 @@ func (s *Server) Merge(number int) {
 }
 
 func (s *Server) change(number int, edit func(*Pull)) {
-	s.remember()
-	refs := s.now().refs
+	refs := s.Now().refs
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.pulls[number-1]
@@ -88,7 +86,7 @@ func (s *Server) pullObject(schema string, p Pull, refs map[string]string) objec
 	labels := []any{}
 	for i, name := range p.Labels {
 		labels = append(labels, object{"id": i + 1, "node_id": "L", "url": "https://github.example/", "name": name,
-			"description": nil, "color": "ededed", "default": false})
+			"description": "", "color": "ededed", "default": false})
 	}
 	var closed, merged any
 	if p.State == "closed" {
@@ -146,7 +144,7 @@ func (s *Server) createPull(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	v := s.now()
+	v := s.Now()
 	head, base := v.refs["refs/heads/"+body.Head], v.refs["refs/heads/"+body.Base]
 	switch {
 	case head == "":
@@ -196,7 +194,7 @@ func (s *Server) updatePull(w http.ResponseWriter, r *http.Request) {
 	if p == nil {
 		return
 	}
-	refs := s.now().refs
+	refs := s.Now().refs
 	if body.Base != nil && (refs["refs/heads/"+*body.Base] == "" || p.State != "open") {
 		invalid(w, "base", "invalid", "")
 		return
@@ -229,5 +227,5 @@ func (s *Server) addLabels(w http.ResponseWriter, r *http.Request) {
 	}
 	changed := *p
 	s.mu.Unlock()
-	reply(w, http.StatusOK, s.pullObject("pull-request", changed, s.now().refs)["labels"])
+	reply(w, http.StatusOK, s.pullObject("pull-request", changed, s.Now().refs)["labels"])
 }

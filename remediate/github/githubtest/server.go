@@ -43,7 +43,6 @@ type Server struct {
 	mu      sync.Mutex
 	pulls   []*Pull
 	commits int // made so far; their dates follow from it
-	before  view
 	faults  []*Fault
 	log     []Request
 	leaks   []string
@@ -186,7 +185,6 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if strings.HasSuffix(r.URL.Path, "/git-receive-pack") && r.Method == http.MethodPost {
-		s.remember()
 	}
 	s.git.ServeHTTP(w, r)
 }
@@ -197,7 +195,6 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method != http.MethodGet {
-		s.remember()
 	}
 	mux := http.NewServeMux()
 	root := apiRoot + "/repos/" + Owner + "/" + Name
