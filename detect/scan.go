@@ -97,9 +97,11 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 		}
 	}
 	slices.SortStableFunc(out.Findings, func(a, b *Finding) int {
-		return cmp.Or(cmp.Compare(a.Position.File, b.Position.File), cmp.Compare(a.Position.Line, b.Position.Line),
-			cmp.Compare(a.Position.Column, b.Position.Column), cmp.Compare(a.Policy.Name, b.Policy.Name),
-			cmp.Compare(a.Field.String(), b.Field.String()))
+		if c := cmp.Or(cmp.Compare(a.Position.File, b.Position.File), cmp.Compare(a.Position.Line, b.Position.Line),
+			cmp.Compare(a.Position.Column, b.Position.Column), cmp.Compare(a.Policy.Name, b.Policy.Name)); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.Field.String(), b.Field.String())
 	})
 	distinguish(out.Findings)
 	return out

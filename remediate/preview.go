@@ -132,3 +132,13 @@ func (p *Plan) WriteJSON(w io.Writer, errs []manifest.Error) error {
 	enc.SetIndent("", "  ")
 	return enc.Encode(out)
 }
+
+// Markdown is the plan for a pull request's comment or a job's summary.
+func (p *Plan) Markdown() string {
+	s := p.Summary()
+	if s.Fixes == 0 {
+		return fmt.Sprintf("oakum mends nothing here; %s held back.\n", count(s.Held, "finding"))
+	}
+	g := Group{Key: ".", Plan: p}
+	return g.body(fixesOf(p))
+}

@@ -316,6 +316,11 @@ func TestForeignWorkIsLeftAlone(t *testing.T) {
 			w.Git("update-ref", "refs/heads/"+branch, branch+"^")
 			w.Commit(branch, message, map[string]string{"apps/web.yaml": "privileged: false\n", "apps/netpol.yaml": "kind: NetworkPolicy\n", "README.md": ""})
 		},
+		"a mode slipped into oakum's commit": func(t *testing.T, w *world) {
+			message := w.Git("show", "--no-patch", "--format=%B", branch)
+			w.Executable(branch, "apps/web.yaml")
+			w.Git("update-ref", "refs/heads/"+branch, w.Git("commit-tree", "-p", branch+"^^", "-m", message, branch+"^{tree}"))
+		},
 		"a commit below oakum's": func(t *testing.T, w *world) {
 			message := w.Git("show", "--no-patch", "--format=%B", branch)
 			w.Git("update-ref", "refs/heads/"+branch, branch+"^")

@@ -12,6 +12,12 @@ import (
 // values, and the given secrets. Control characters go too, lest a server
 // write to somebody's terminal.
 func Redact(text string, secrets ...string) string {
+	text = strings.Map(func(r rune) rune { // first, or what is left might be a token
+		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, text)
 	for _, s := range secrets {
 		if s != "" {
 			text = strings.ReplaceAll(text, s, "REDACTED")
@@ -21,13 +27,7 @@ func Redact(text string, secrets ...string) string {
 		text = p.ReplaceAllString(text, "REDACTED")
 	}
 	text = headerPattern.ReplaceAllString(text, "$1 REDACTED")
-	text = userPattern.ReplaceAllString(text, "${1}REDACTED@")
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, text)
+	return userPattern.ReplaceAllString(text, "${1}REDACTED@")
 }
 
 var (

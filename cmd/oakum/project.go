@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/oakum-dev/oakum/detect"
-	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/fixers"

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -36,10 +35,7 @@ Paths in the output are relative to the repository root, as git's are.`,
 			}
 			propose := p.Proposer()
 			r := report.New(p.Result, p.Set, func(f *detect.Finding) (fixers.Fix, *fixers.Held) { return propose(f, policy.Review) })
-			err = r.Write(a.out, output, report.Options{Color: a.color(a.out), Version: version, Sources: func(name string) []byte {
-				src, _ := fs.ReadFile(p.Tree, name)
-				return src
-			}})
+			err = r.Write(a.out, output, report.Options{Color: a.color(a.out), Version: version})
 			if err != nil {
 				return fmt.Errorf("writing the report: %w", err)
 			}

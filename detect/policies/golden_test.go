@@ -79,10 +79,15 @@ func golden(t *testing.T, name string, p *policy.Policy) {
 		t.Error("the golden has no finding")
 	}
 	plan := mend(t, set, result.Findings, options)
+	left := after(t, set, plan, options)
 	var findings, fixes bytes.Buffer
 	for _, f := range result.Findings {
 		fmt.Fprintf(&findings, "%s:%d:%d: %s [%s]\n", f.Position.File, f.Position.Line, f.Position.Column, f.Message, p.Name)
-		fmt.Fprintf(&fixes, "%d: %s\n", f.Position.Line, fate(plan, f))
+		what, mended := fate(plan, f)
+		fmt.Fprintf(&fixes, "%d: %s\n", f.Position.Line, what)
+		if mended && left[f.Fingerprint] {
+			t.Errorf("line %d: %s: the fix did not mend it", f.Position.Line, f.Message)
+		}
 	}
 	want := []txtar.File{input, {Name: "findings", Data: findings.Bytes()}, {Name: "fixes", Data: fixes.Bytes()}}
 	for _, c := range plan.Changes {
@@ -120,8 +125,31 @@ func mend(t *testing.T, set *manifest.Set, findings []*detect.Finding, options d
 	return plan
 }
 
+// after are the fingerprints of what is still found when the plan is carried out.
+func after(t *testing.T, set *manifest.Set, plan *remediate.Plan, options detect.Options) map[string]bool {
+	t.Helper()
+	mended := &manifest.Set{}
+	for _, c := range plan.Changes {
+		f, errs := manifest.Parse(c.Path, c.After, manifest.Plain, options.Wants)
+		if len(errs) > 0 {
+			t.Fatal(errs)
+		}
+		mended.Files = append(mended.Files, f)
+	}
+	for _, f := range set.Files {
+		if !slices.ContainsFunc(plan.Changes, func(c remediate.Change) bool { return c.Path == f.Path }) {
+			mended.Files = append(mended.Files, f)
+		}
+	}
+	left := map[string]bool{}
+	for _, f := range detect.Scan(mended, options).Findings {
+		left[f.Fingerprint] = true
+	}
+	return left
+}
+
 // fate says what becomes of a finding: how bold its fix is and why, or why it is held.
-func fate(plan *remediate.Plan, f *detect.Finding) string {
+func fate(plan *remediate.Plan, f *detect.Finding) (what string, mended bool) {
 	for _, c := range plan.Changes {
 		for _, fix := range c.Fixes {
 			if fix.Finding == f {
@@ -129,14 +157,14 @@ func fate(plan *remediate.Plan, f *detect.Finding) string {
 				for _, e := range fix.Evidence {
 					because = append(because, e.Text)
 				}
-				return fmt.Sprintf("%s: %s (%s)", fix.Safety, fix.Title, strings.Join(because, "; "))
+				return fmt.Sprintf("%s: %s (%s)", fix.Safety, fix.Title, strings.Join(because, "; ")), true
 			}
 		}
 	}
 	for _, h := range plan.Held {
 		if h.Finding == f {
-			return fmt.Sprintf("held, %s: %s", h.Reason, h.Detail)
+			return fmt.Sprintf("held, %s: %s", h.Reason, h.Detail), false
 		}
 	}
-	return "forgotten"
+	return "forgotten", false
 }

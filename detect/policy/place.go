@@ -35,5 +35,5 @@ func (p place) resolve(it *item) manifest.Path {
 	case "object":
 		return p.path
 	}
-	return it.path.Join(p.path)
+	return it.path().Join(p.path)
 }

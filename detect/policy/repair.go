@@ -107,8 +107,9 @@ func (v Violation) HoldsAfter(after *manifest.Resource) (bool, error) {
 	if it.policy.Fix == nil || it.policy.compiled.fix.after == nil {
 		return true, nil
 	}
+	where := it.path().String()
 	for again := range it.policy.items(after, it.context) {
-		if again.path.String() == it.path.String() {
+		if again.path().String() == where {
 			return again.holds(it.policy.compiled.fix.after)
 		}
 	}

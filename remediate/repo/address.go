@@ -32,12 +32,15 @@ func checkURL(address string) (*url.URL, error) {
 		return nil, errors.New("the URL does not parse: write https://host/owner/repository")
 	}
 	switch {
+	case u.Scheme != "https" && u.Scheme != "http":
+		if alternative := HTTPS(address); alternative != "" {
+			return nil, fmt.Errorf("%s addresses are not supported: use %s", u.Scheme, alternative)
+		}
+		return nil, fmt.Errorf("%s addresses are not supported: use https://host/owner/repository", u.Scheme)
 	case u.User != nil:
 		return nil, fmt.Errorf("the URL of %s carries credentials: take them out and set GITHUB_TOKEN", u.Host)
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return nil, fmt.Errorf("http would show the token to the network: use https://%s%s", u.Host, u.Path)
-	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, fmt.Errorf("%s addresses are not supported: use https://host/owner/repository", u.Scheme)
 	case u.Host == "" || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") == "":
 		return nil, errors.New("the URL is not that of a repository: write https://host/owner/repository")
 	}

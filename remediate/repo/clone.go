@@ -42,11 +42,9 @@ func Clone(ctx context.Context, url string, o Options) (*Repository, error) {
 	}
 	branch := o.Branch
 	if branch == "" {
-		head, err := a.refs.Reference(plumbing.HEAD)
-		if err != nil || head.Type() != plumbing.SymbolicReference || !head.Target().IsBranch() {
+		if branch = a.head(); branch == "" {
 			return nil, fmt.Errorf("cloning %s: it has no default branch: name one with --base", url)
 		}
-		branch = head.Target().Short()
 	}
 	hash := a.branch(branch)
 	if hash == "" {

@@ -64,11 +64,18 @@ func (t *tree) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.size = int64(len(content))
 	return &openFile{file: f, Reader: bytes.NewReader(content)}, nil
 }
 
 // Stat implements fs.StatFS.
-func (t *tree) Stat(name string) (fs.FileInfo, error) { return t.find("stat", name) }
+func (t *tree) Stat(name string) (fs.FileInfo, error) {
+	f, err := t.find("stat", name)
+	if err != nil {
+		return nil, err
+	}
+	return f.Info()
+}
 
 // ReadFile implements fs.ReadFileFS.
 func (t *tree) ReadFile(name string) ([]byte, error) {
@@ -122,13 +129,7 @@ func (t *tree) find(op, name string) (file, error) {
 	if !ok {
 		return file{}, &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
 	}
-	f := list[i]
-	if !f.IsDir() {
-		if f.size, err = t.objects.size(f.entry.Hash); err != nil {
-			return file{}, &fs.PathError{Op: op, Path: name, Err: err}
-		}
-	}
-	return f, nil
+	return list[i], nil
 }
 
 // list reads a directory once and keeps it.

@@ -18,7 +18,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/storage"
-	"github.com/go-git/go-git/v5/storage/memory"
 
 	"github.com/oakum-dev/oakum/remediate"
 )
@@ -131,32 +130,39 @@ func (r *remote) auth() transport.AuthMethod {
 }
 
 // advertised is what a server says it has.
-type advertised struct {
-	refs    memory.ReferenceStorage
-	session transport.UploadPackSession
-	adv     *packp.AdvRefs
+type advertised struct{ *packp.AdvRefs }
+
+// branch is the hash of a branch; empty if there is none.
+func (a advertised) branch(name string) string {
+	hash := a.References[plumbing.NewBranchReferenceName(name).String()]
+	if hash.IsZero() {
+		return ""
+	}
+	return hash.String()
 }
 
-func (r *remote) list(ctx context.Context) (*advertised, error) {
-	var a *advertised
+// head is the default branch; empty if HEAD names none.
+func (a advertised) head() string {
+	for _, link := range a.Capabilities.Get(capability.SymRef) {
+		if target, ok := strings.CutPrefix(link, "HEAD:refs/heads/"); ok {
+			return target
+		}
+	}
+	return ""
+}
+
+func (r *remote) list(ctx context.Context) (advertised, error) {
+	var a advertised
 	err := r.retry(ctx, func() error {
 		point := r.point
 		session, err := r.client.NewUploadPackSession(&point, r.auth())
 		if err != nil {
 			return err
 		}
-		adv, err := session.AdvertisedReferencesContext(ctx)
-		if err != nil {
-			return err
-		}
-		refs, err := adv.AllReferences()
-		a = &advertised{refs, session, adv}
+		a.AdvRefs, err = session.AdvertisedReferencesContext(ctx)
 		return err
 	})
-	if err != nil {
-		return nil, r.explain("reading from", err)
-	}
-	return a, nil
+	return a, r.explain("reading from", err)
 }
 
 // tip is the hash of a branch at the remote; empty if there is none.
@@ -169,14 +175,6 @@ func (r *remote) tip(ctx context.Context, branch string) (string, error) {
 		return "", err
 	}
 	return a.branch(branch), nil
-}
-
-func (a *advertised) branch(name string) string {
-	ref, err := a.refs.Reference(plumbing.NewBranchReferenceName(name))
-	if err != nil {
-		return ""
-	}
-	return ref.Hash().String()
 }
 
 // fetch brings a commit and its ancestors (depth of them; 0: all) into store.

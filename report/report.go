@@ -1,0 +1,201 @@
+// Package report prints what a scan found: for people, for programs, and for
+// the tools that teams already have.
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/fixers"
+)
+
+// Report is what a scan says, in the shape of scan -o json.
+type Report struct {
+	APIVersion   string           `json:"apiVersion"`
+	Kind         string           `json:"kind"`
+	Findings     []Finding        `json:"findings"`
+	Summary      Summary          `json:"summary"`
+	Errors       []manifest.Error `json:"errors"`
+	NotEvaluated []string         `json:"notEvaluated"`
+
+	policies []*policy.Policy // of the findings, each once
+}
+
+// Finding is one finding as it is printed.
+type Finding struct {
+	Policy      string              `json:"policy"`
+	Severity    policy.Severity     `json:"severity"`
+	Category    string              `json:"category"`
+	Message     string              `json:"message"`
+	Fingerprint string              `json:"fingerprint"`
+	Resource    Resource            `json:"resource"`
+	Container   string              `json:"container,omitempty"`
+	Location    Location            `json:"location"`
+	Field       string              `json:"field"`
+	Controls    map[string][]string `json:"controls"`
+	Fix         Fix                 `json:"fix"`
+	Evidence    []fixers.Evidence   `json:"evidence"`
+	Exemption   any                 `json:"exemption"` // null: nobody exempted it
+	Seen        []string            `json:"seen"`
+}
+
+// Resource names the object that a finding is about.
+type Resource struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace,omitempty"`
+	Name       string `json:"name"`
+}
+
+// Location is where a person would look.
+type Location struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column"`
+	Layer  string `json:"layer"`
+}
+
+// Fix says whether oakum can mend the finding, and how boldly.
+type Fix struct {
+	Available bool          `json:"available"`
+	Safety    policy.Safety `json:"safety"`
+	Title     string        `json:"title"`
+	Reason    string        `json:"reason"` // why it is not available
+}
+
+// Summary counts a scan.
+type Summary struct {
+	Files      int                     `json:"files"`
+	Resources  int                     `json:"resources"`
+	Workloads  int                     `json:"workloads"`
+	BySeverity map[policy.Severity]int `json:"bySeverity"`
+	Fixable    int                     `json:"fixable"`
+	Exempted   int                     `json:"exempted"`
+}
+
+// Propose says how a finding would be mended, or why it is not.
+type Propose func(*detect.Finding) (fixers.Fix, *fixers.Held)
+
+// New makes the report of a scan.
+func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
+	r := &Report{APIVersion: policy.APIVersion, Kind: "Report", Findings: []Finding{}, Errors: []manifest.Error{}, NotEvaluated: []string{},
+		Summary: Summary{BySeverity: map[policy.Severity]int{}}}
+	for _, s := range policy.Severities {
+		r.Summary.BySeverity[s] = 0
+	}
+	for _, f := range set.Files {
+		r.Summary.Files++
+		for _, res := range f.Resources {
+			r.Summary.Resources++
+			if _, ok := manifest.MakesPods(res.APIVersion, res.Kind); ok {
+				r.Summary.Workloads++
+			}
+		}
+	}
+	for _, f := range result.Findings {
+		if !slices.Contains(r.policies, f.Policy) {
+			r.policies = append(r.policies, f.Policy)
+		}
+		r.Summary.BySeverity[f.Policy.Severity]++
+		out := finding(f, propose)
+		if out.Fix.Available {
+			r.Summary.Fixable++
+		}
+		r.Findings = append(r.Findings, out)
+	}
+	slices.SortFunc(r.policies, func(a, b *policy.Policy) int { return strings.Compare(a.Name, b.Name) })
+	r.Errors = append(r.Errors, set.Errors...)
+	for _, err := range result.NotEvaluated {
+		r.NotEvaluated = append(r.NotEvaluated, err.Error())
+	}
+	return r
+}
+
+func finding(f *detect.Finding, propose Propose) Finding {
+	out := Finding{
+		Policy: f.Policy.Name, Severity: f.Policy.Severity, Category: f.Policy.Category,
+		Message: f.Message, Fingerprint: f.Fingerprint, Container: f.Container,
+		Resource: Resource{f.Resource.APIVersion, f.Resource.Kind, f.Resource.Namespace, f.Resource.Name},
+		Location: Location{f.Position.File, f.Position.Line, f.Position.Column, "plain"},
+		Field:    f.Field.String(), Controls: f.Policy.Controls,
+		Evidence: []fixers.Evidence{}, Seen: []string{"git"},
+	}
+	if out.Controls == nil {
+		out.Controls = map[string][]string{}
+	}
+	fix, held := propose(f)
+	if held != nil {
+		out.Fix = Fix{Safety: policy.Manual, Reason: fmt.Sprintf("%s: %s", held.Reason, held.Detail)}
+		return out
+	}
+	out.Fix = Fix{Available: true, Safety: fix.Safety, Title: fix.Title}
+	out.Evidence = append(out.Evidence, fix.Evidence...)
+	return out
+}
+
+// Options say how a report is printed.
+type Options struct {
+	Color   bool
+	Version string // of oakum
+}
+
+// Formats lists the formats that Write knows.
+func Formats() []string { return []string{"table", "json", "sarif", "junit", "markdown", "html"} }
+
+// Write prints the report.
+func (r *Report) Write(w io.Writer, format string, o Options) error {
+	switch format {
+	case "table":
+		return r.table(w, o)
+	case "json":
+		return writeJSON(w, r)
+	case "sarif":
+		return writeJSON(w, r.sarif(o))
+	case "junit":
+		return r.junit(w)
+	case "markdown":
+		_, err := io.WriteString(w, r.markdown())
+		return err
+	case "html":
+		return r.html(w, o)
+	}
+	return fmt.Errorf("no format is called %q; there are %s", format, strings.Join(Formats(), ", "))
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// printable keeps names that strangers chose from driving a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '\ufffd'
+		}
+		return r
+	}, s)
+}
+
+// id names a resource the way people do.
+func (r Resource) id() string {
+	if r.Namespace == "" {
+		return r.Kind + " " + r.Name
+	}
+	return r.Kind + " " + r.Namespace + "/" + r.Name
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,126 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/oakum-dev/oakum/detect/policy"
+)
+
+// maxResults is how many results GitHub code scanning keeps of a run.
+const maxResults = 5000
+
+// SARIF 2.1.0 (OASIS), the parts that code scanning reads.
+type sarifLog struct {
+	Schema  string     `json:"$schema"`
+	Version string     `json:"version"`
+	Runs    []sarifRun `json:"runs"`
+}
+
+type sarifRun struct {
+	Tool    sarifTool     `json:"tool"`
+	Results []sarifResult `json:"results"`
+}
+
+type sarifTool struct {
+	Driver sarifDriver `json:"driver"`
+}
+
+type sarifDriver struct {
+	Name    string      `json:"name"`
+	Version string      `json:"version,omitempty"`
+	Rules   []sarifRule `json:"rules"`
+}
+
+type sarifRule struct {
+	ID         string         `json:"id"`
+	Name       string         `json:"name"`
+	Short      sarifText      `json:"shortDescription"`
+	Full       sarifText      `json:"fullDescription"`
+	Help       sarifText      `json:"help"`
+	Config     sarifConfig    `json:"defaultConfiguration"`
+	Properties map[string]any `json:"properties"`
+}
+
+type sarifText struct {
+	Text string `json:"text"`
+}
+
+type sarifConfig struct {
+	Level string `json:"level"`
+}
+
+type sarifResult struct {
+	RuleID       string            `json:"ruleId"`
+	RuleIndex    int               `json:"ruleIndex"`
+	Level        string            `json:"level"`
+	Message      sarifText         `json:"message"`
+	Locations    []sarifLocation   `json:"locations"`
+	Fingerprints map[string]string `json:"partialFingerprints"`
+}
+
+type sarifLocation struct {
+	Physical sarifPhysical  `json:"physicalLocation"`
+	Logical  []sarifLogical `json:"logicalLocations"`
+}
+
+type sarifPhysical struct {
+	Artifact sarifArtifact `json:"artifactLocation"`
+	Region   sarifRegion   `json:"region"`
+}
+
+type sarifArtifact struct {
+	URI string `json:"uri"`
+}
+
+type sarifRegion struct {
+	StartLine   int `json:"startLine"`
+	StartColumn int `json:"startColumn"`
+}
+
+type sarifLogical struct {
+	FullName string `json:"fullyQualifiedName"`
+	Kind     string `json:"kind"`
+}
+
+var sarifLevel = map[policy.Severity]string{"critical": "error", "high": "error", "medium": "warning", "low": "note", "info": "note"}
+
+// securitySeverity puts severities into the bands that GitHub shows them in.
+var securitySeverity = map[policy.Severity]string{"critical": "9.5", "high": "8.0", "medium": "5.5", "low": "3.0", "info": "0.5"}
+
+func (r *Report) sarif(o Options) sarifLog {
+	run := sarifRun{Tool: sarifTool{sarifDriver{Name: "oakum", Version: o.Version, Rules: []sarifRule{}}}, Results: []sarifResult{}}
+	index := map[string]int{}
+	for i, p := range r.policies {
+		index[p.Name] = i
+		help := strings.TrimSpace(p.Description)
+		if p.Fix != nil && p.Fix.Advice != "" {
+			help += "\n\n" + strings.TrimSpace(p.Fix.Advice)
+		}
+		tags := []string{"security", "kubernetes", p.Category}
+		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
+			ID: p.Name, Name: p.Name, Short: sarifText{p.Title}, Full: sarifText{strings.TrimSpace(p.Description)}, Help: sarifText{help},
+			Config:     sarifConfig{sarifLevel[p.Severity]},
+			Properties: map[string]any{"tags": tags, "security-severity": securitySeverity[p.Severity]},
+		})
+	}
+	findings := slices.Clone(r.Findings)
+	if len(findings) > maxResults {
+		slices.SortStableFunc(findings, func(a, b Finding) int {
+			return cmp.Compare(slices.Index(policy.Severities, a.Severity), slices.Index(policy.Severities, b.Severity))
+		})
+		findings = findings[:maxResults]
+	}
+	for _, f := range findings {
+		run.Results = append(run.Results, sarifResult{
+			RuleID: f.Policy, RuleIndex: index[f.Policy], Level: sarifLevel[f.Severity], Message: sarifText{f.Message},
+			Locations: []sarifLocation{{
+				Physical: sarifPhysical{sarifArtifact{uri(f.Location.File)}, sarifRegion{max(f.Location.Line, 1), max(f.Location.Column, 1)}},
+				Logical:  []sarifLogical{{f.Resource.id() + " " + f.Field, "resource"}},
+			}},
+			Fingerprints: map[string]string{"oakum/v1": f.Fingerprint},
+		})
+	}
+	return sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}}
+}

@@ -1,0 +1,94 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/oakum-dev/oakum/detect/policy"
+)
+
+var severityColor = map[policy.Severity]string{
+	"critical": "1;31", "high": "31", "medium": "33", "low": "36", "info": "2",
+}
+
+// table prints findings by file, one a line, and how they can be mended.
+func (r *Report) table(w io.Writer, o Options) error {
+	b := bufio.NewWriter(w)
+	paint := func(code, s string) string {
+		if !o.Color || code == "" {
+			return s
+		}
+		return "\x1b[" + code + "m" + s + "\x1b[0m"
+	}
+	where := 0
+	for _, f := range r.Findings {
+		where = max(where, len(position(f)))
+	}
+	file := ""
+	for _, f := range r.Findings {
+		if f.Location.File != file {
+			if file != "" {
+				fmt.Fprintln(b)
+			}
+			file = f.Location.File
+			fmt.Fprintln(b, paint("1", printable(file)))
+		}
+		fmt.Fprintf(b, "  %-*s  %s  %s  %s\n", where, position(f), paint(severityColor[f.Severity], fmt.Sprintf("%-8s", f.Severity)),
+			printable(f.Message), paint("2", "["+f.Policy+"]"))
+	}
+	if len(r.Findings) > 0 {
+		fmt.Fprintln(b)
+	}
+	for _, e := range r.Errors {
+		fmt.Fprintf(b, "%s\n", paint("31", printable(fmt.Sprintf("%s:%d:%d: error: %s", e.File, e.Line, e.Column, e.Message))))
+	}
+	fmt.Fprintln(b, r.summary())
+	return b.Flush()
+}
+
+func position(f Finding) string { return fmt.Sprintf("%d:%d", f.Location.Line, f.Location.Column) }
+
+func (r *Report) summary() string {
+	var b strings.Builder
+	s := r.Summary
+	fmt.Fprintf(&b, "%s, %s, %s: ", plural(s.Files, "file"), plural(s.Resources, "resource"), plural(s.Workloads, "workload"))
+	if len(r.Findings) == 0 {
+		b.WriteString("nothing found")
+	} else {
+		var parts []string
+		for _, severity := range policy.Severities {
+			if n := s.BySeverity[severity]; n > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", n, severity))
+			}
+		}
+		fmt.Fprintf(&b, "%s (%s)", plural(len(r.Findings), "finding"), strings.Join(parts, ", "))
+	}
+	if n := len(r.Errors); n > 0 {
+		fmt.Fprintf(&b, "; %s", plural(n, "error"))
+	}
+	if n := len(r.NotEvaluated); n > 0 {
+		fmt.Fprintf(&b, "; %d not evaluated", n)
+	}
+	if s.Fixable == 0 {
+		return b.String()
+	}
+	at := map[policy.Safety]int{}
+	for _, f := range r.Findings {
+		if f.Fix.Available {
+			at[f.Fix.Safety]++
+		}
+	}
+	var parts []string
+	for _, safety := range policy.Safeties {
+		if at[safety] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", at[safety], safety))
+		}
+	}
+	fmt.Fprintf(&b, "\n%d can be mended (%s): see the diff with 'oakum fix'", s.Fixable, strings.Join(parts, ", "))
+	if at[policy.Review] > 0 {
+		b.WriteString(", or 'oakum fix --safety review' for all of it")
+	}
+	return b.String()
+}
