@@ -301,6 +301,20 @@ func TestMergedAndBackAgainIsANewOne(t *testing.T) {
 	})
 }
 
+// TestMergedWorkIsNotForeign: what a person put on the branch is in the base.
+func TestMergedWorkIsNotForeign(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.want(w.proposal(), remediate.ActionOpened)
+		w.Commit(branch, "tweak", map[string]string{"apps/db/db.yaml": "root: false\n"})
+		w.Merge(1)
+		w.Commit("main", "revert", map[string]string{"apps/web.yaml": "privileged: true\n"})
+		p := w.proposal()
+		delete(p.Files, "apps/netpol.yaml")
+		w.want(p, remediate.ActionOpened)
+		w.converged(p)
+	})
+}
+
 func TestForeignWorkIsLeftAlone(t *testing.T) {
 	tests := map[string]func(t *testing.T, w *world){
 		"a commit on top": func(t *testing.T, w *world) {
@@ -325,6 +339,12 @@ func TestForeignWorkIsLeftAlone(t *testing.T) {
 			message := w.Git("show", "--no-patch", "--format=%B", branch)
 			w.Git("update-ref", "refs/heads/"+branch, branch+"^")
 			w.Commit(branch, "mine", map[string]string{"mine.yaml": "x\n"})
+			w.Commit(branch, message, map[string]string{"apps/web.yaml": "privileged: false\n", "apps/netpol.yaml": "kind: NetworkPolicy\n"})
+		},
+		"an empty commit below oakum's": func(t *testing.T, w *world) {
+			message := w.Git("show", "--no-patch", "--format=%B", branch)
+			w.Git("update-ref", "refs/heads/"+branch, branch+"^")
+			w.Commit(branch, "mine", nil)
 			w.Commit(branch, message, map[string]string{"apps/web.yaml": "privileged: false\n", "apps/netpol.yaml": "kind: NetworkPolicy\n"})
 		},
 		"a branch that oakum never made": func(t *testing.T, w *world) {
@@ -416,7 +436,7 @@ func TestFaultsConverge(t *testing.T) {
 		"secondary limit on a branch":          {fault{Request: `^POST .*/git/refs$`, Effect: githubtest.Respond(403, secondary)}, rest},
 		"secondary limit on labels":            {fault{Request: `^POST .*/labels$`, Effect: githubtest.Respond(403, secondary)}, rest},
 		"secondary limit on labels, later":     {fault{Request: `^POST .*/labels$`, Skip: 1, Effect: githubtest.Respond(403, secondary)}, git},
-		"hourly limit":                         {fault{Request: `^GET .*/pulls$`, Effect: githubtest.Respond(403, "API rate limit exceeded", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "1700000900")}, rest},
+		"hourly limit":                         {fault{Request: `^GET .*/pulls$`, Effect: githubtest.Respond(403, "API rate limit exceeded", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "4102445700")}, rest},
 		"502 on reading":                       {fault{Request: `^GET .*/pulls$`, Effect: githubtest.Respond(502, "Bad Gateway")}, rest},
 		"502 on opening":                       {fault{Request: `^POST .*/pulls$`, Effect: githubtest.Respond(502, "Bad Gateway")}, git},
 		"502 on a push":                        {fault{Request: `^POST .*(git-receive-pack|git/refs)$`, Effect: githubtest.Respond(502, "Bad Gateway")}, both},

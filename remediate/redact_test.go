@@ -20,7 +20,7 @@ func TestRedact(t *testing.T) {
 		"https://user:hunter2@host/x and https://t@host/y":      "https://REDACTED@host/x and https://REDACTED@host/y",
 		"Authorization: Basic eC1hY2Nlc3MtdG9rZW46eA==":         "Authorization: Basic REDACTED",
 		"Authorization: Bearer 0123456789abcdef0123":            "Authorization: Bearer REDACTED",
-		"ghs_0123\x00456789abcdef and my-\u200bown-secret":       "REDACTED and REDACTED",
+		"ghs_0123\x00456789abcdef and my-\u200bown-secret":      "REDACTED and REDACTED",
 		"my-own-secret in the middle":                           "REDACTED in the middle",
 		"red \x1b[31malert\x1b[0m\r\nnext":                      "red [31malert[0m\nnext",
 		"nothing: ghs_ stays, https://host/a@b stays, é stays":  "nothing: ghs_ stays, https://host/a@b stays, é stays",

@@ -135,6 +135,9 @@ func TestPodSecurityFixtures(t *testing.T) {
 		t.Fatalf("found %d fixtures in %s, want 4537", files, dir)
 	}
 	c := comparison{policies: podSecurity(t), official: official{psa.DefaultChecks()}}
+	for minor := 1; minor <= detect.LatestKubernetes; minor++ {
+		c.versions = append(c.versions, minor)
+	}
 	for _, src := range pods {
 		f, errs := manifest.Parse("pod.yaml", src, manifest.Plain, nil)
 		if len(errs) > 0 || len(f.Resources) != 1 {
@@ -149,7 +152,7 @@ func TestPodSecurityFixtures(t *testing.T) {
 func TestPodSecurityCorpus(t *testing.T) {
 	t.Parallel()
 	set := corpus(t)
-	c := comparison{policies: podSecurity(t), official: official{psa.DefaultChecks()}}
+	c := comparison{policies: podSecurity(t), official: official{psa.DefaultChecks()}, versions: []int{1, 18, 22, 24, 31, 34, detect.LatestKubernetes}}
 	templates := 0
 	for r := range set.Resources {
 		if _, _, ok := r.PodTemplate(); !ok || r.Partial {
@@ -214,6 +217,7 @@ func TestPodSecurityFixed(t *testing.T) {
 type comparison struct {
 	policies                 []*policy.Policy
 	official                 official
+	versions                 []int // minor, of Kubernetes 1.x
 	pods, skipped            int
 	verdicts, failed, differ int
 }
@@ -234,7 +238,7 @@ func (c *comparison) pod(t *testing.T, f *manifest.File) {
 		}
 	}
 	c.pods++
-	for minor := 1; minor <= detect.LatestKubernetes; minor++ {
+	for _, minor := range c.versions {
 		result := detect.Scan(&manifest.Set{Files: []*manifest.File{f}}, detect.Options{Policies: c.policies, Kubernetes: minor})
 		for _, err := range result.NotEvaluated {
 			t.Errorf("1.%d: %v", minor, err)

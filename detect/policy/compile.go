@@ -9,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/google/cel-go/cel"
-	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
 	"go.yaml.in/yaml/v3"
 )
@@ -194,8 +193,8 @@ func (b *builder) expression(src string, want *cel.Type, keys ...string) (cel.Pr
 		return nil, nil
 	}
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	if loops(checked) {
-		options = append(options, cel.CostLimit(costLimit))
+	if !linear(checked) {
+		options = append(options, cel.CostLimit(costLimit), cel.CostTracking(costs{}))
 	}
 	program, err := b.env.Program(checked, options...)
 	if err != nil {
@@ -204,17 +203,6 @@ func (b *builder) expression(src string, want *cel.Type, keys ...string) (cel.Pr
 	}
 	return program, checked.OutputType()
 }
-
-// loops tells whether an expression goes over lists. Only then may its cost
-// grow with what it reads, and only then is it counted, which takes three
-// times as long as the rest of an evaluation.
-func loops(a *cel.Ast) bool {
-	return len(ast.MatchDescendants(ast.NavigateAST(a.NativeRep()), ast.KindMatcher(ast.ComprehensionKind))) > 0
-}
-
-// costLimit is the API server's bound for one expression of an admission
-// policy (k8s.io/apiserver/pkg/apis/cel, PerCallLimit).
-const costLimit = 1_000_000
 
 // text is a sentence with expressions in it.
 type text []part

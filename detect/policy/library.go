@@ -1,9 +1,7 @@
 package policy
 
 import (
-	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/google/cel-go/cel"
 	celenv "github.com/google/cel-go/common/env"
@@ -25,9 +23,9 @@ func baseEnv() (*cel.Env, *schema, error) {
 		cel.DefaultUTCTimeZone(true),
 		cel.CrossTypeNumericComparisons(true),
 		cel.OptionalTypes(),
-		ext.Strings(ext.StringsVersion(2)),
+		ext.Strings(ext.StringsVersion(0)), // later ones have format, whose result is not bounded
 		ext.Sets(),
-		ext.Lists(ext.ListsVersion(3)),
+		ext.Lists(ext.ListsVersion(1)), // later ones have range, whose result is not bounded
 		ext.TwoVarComprehensions(),
 		ext.Bindings(),
 		library.URLs(),
@@ -38,7 +36,9 @@ func baseEnv() (*cel.Env, *schema, error) {
 		library.CIDR(),
 		library.Format(),
 		library.SemverLib(library.SemverVersion(1)),
-		cachedMatches(),
+		keptMatches(),
+		boundedReplace(),
+		boundedJoin(),
 		stringFunction("imageName", "image_name", func(ref string) string { return splitImage(ref).name }),
 		stringFunction("imageTag", "image_tag", func(ref string) string { return splitImage(ref).tag }),
 		stringFunction("imageDigest", "image_digest", func(ref string) string { return splitImage(ref).digest }),
@@ -60,53 +60,6 @@ func stringFunction(name, id string, f func(string) string) cel.EnvOption {
 			}
 			return types.String(f(string(s)))
 		})))
-}
-
-// maxPatterns bounds how many compiled regular expressions are kept.
-const maxPatterns = 1000
-
-// cachedMatches makes matches() keep the regular expressions it compiled: CEL
-// itself does so for literals only, and those of policies are parameters.
-func cachedMatches() cel.EnvOption {
-	var mu sync.RWMutex
-	patterns := map[string]*regexp.Regexp{}
-	compile := func(pattern string) (*regexp.Regexp, error) {
-		mu.RLock()
-		re := patterns[pattern]
-		mu.RUnlock()
-		if re != nil {
-			return re, nil
-		}
-		re, err := regexp.Compile(pattern)
-		if err != nil {
-			return nil, err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		if len(patterns) < maxPatterns {
-			patterns[pattern] = re
-		}
-		return re, nil
-	}
-	binding := cel.BinaryBinding(func(text, pattern ref.Val) ref.Val {
-		s, ok := text.(types.String)
-		if !ok {
-			return types.MaybeNoSuchOverloadErr(text)
-		}
-		p, ok := pattern.(types.String)
-		if !ok {
-			return types.MaybeNoSuchOverloadErr(pattern)
-		}
-		re, err := compile(string(p))
-		if err != nil {
-			return types.WrapErr(err)
-		}
-		return types.Bool(re.MatchString(string(s)))
-	})
-	arguments := []*cel.Type{cel.StringType, cel.StringType}
-	return cel.Function(overloads.Matches,
-		cel.Overload("matches_kept", arguments, cel.BoolType, binding),
-		cel.MemberOverload("string_matches_kept", arguments, cel.BoolType, binding))
 }
 
 type imageRef struct{ name, tag, digest string }

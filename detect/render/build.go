@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
 )
 
 // Object is one rendered object and the file that it came from.
@@ -52,12 +53,17 @@ func Build(ctx context.Context, tree fs.FS, root Root) ([]Object, error) {
 		if err != nil {
 			return nil, fmt.Errorf("building %s: %w", root.Dir, err)
 		}
+		if root.manifests[f] {
+			if err := bounded(src); err != nil {
+				return nil, fmt.Errorf("building %s: reading %s: %w", root.Dir, f, err)
+			}
+		}
 		if err := memory.WriteFile(path.Join(repository, f), src); err != nil {
 			return nil, fmt.Errorf("building %s: %w", root.Dir, err)
 		}
 	}
 	// A kustomization around the root asks for origins without touching it.
-	around := fmt.Sprintf("resources:\n- ..%s\nbuildMetadata: [originAnnotations]\n", path.Join(repository, root.Dir))
+	around := fmt.Sprintf("resources:\n- %q\nbuildMetadata: [originAnnotations]\n", ".."+path.Join(repository, root.Dir))
 	if err := memory.WriteFile(wrapper+"/kustomization.yaml", []byte(around)); err != nil {
 		return nil, fmt.Errorf("building %s: %w", root.Dir, err)
 	}
@@ -120,12 +126,11 @@ func takeOrigin(value map[string]any) string {
 	if len(annotations) == 0 {
 		delete(meta, "annotations")
 	}
-	for line := range strings.Lines(text) {
-		if p, ok := strings.CutPrefix(strings.TrimSpace(line), "path: "); ok {
-			return strings.TrimPrefix(path.Join(wrapper, p), repository+"/")
-		}
+	var origin struct{ Path string }
+	if yaml.Unmarshal([]byte(text), &origin) != nil || origin.Path == "" {
+		return ""
 	}
-	return ""
+	return strings.TrimPrefix(path.Join(wrapper, origin.Path), repository+"/")
 }
 
 // silence keeps kustomize's advice about deprecated fields, which it writes to

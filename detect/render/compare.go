@@ -123,6 +123,10 @@ func listDifferences(path manifest.Path, b, a []any, out *[]Change) {
 	}
 	was, order := index(b)
 	is, more := index(a)
+	if !slices.Equal(common(order, is), common(more, was)) {
+		// The order of arguments and variables has a meaning of its own.
+		*out = append(*out, Change{Path: path.String(), Before: b, After: a})
+	}
 	for _, s := range more {
 		if _, ok := was[s]; !ok {
 			order = append(order, s)
@@ -135,4 +139,9 @@ func listDifferences(path manifest.Path, b, a []any, out *[]Change) {
 		}
 		differences(path.Join(step), was[s], is[s], out)
 	}
+}
+
+// common lists the steps that the other list has too, in their order.
+func common(steps []string, other map[string]any) []string {
+	return slices.DeleteFunc(slices.Clone(steps), func(s string) bool { _, ok := other[s]; return !ok })
 }

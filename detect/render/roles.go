@@ -4,11 +4,14 @@
 package render
 
 import (
+	"encoding/json"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/yaml"
 )
 
 // Role is what a kustomization uses a file for.
@@ -24,44 +27,38 @@ const (
 // Names are the names of a kustomization file (kustomize, "kustomization").
 var Names = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
 
-// kustomization is what is read of one: the files and directories it names.
-type kustomization struct {
-	Kind                  string   `yaml:"kind"`
-	Resources             []string `yaml:"resources"`
-	Bases                 []string `yaml:"bases"`
-	Components            []string `yaml:"components"`
-	PatchesStrategicMerge []string `yaml:"patchesStrategicMerge"`
-	Patches               []file   `yaml:"patches"`
-	PatchesJSON           []file   `yaml:"patchesJson6902"`
-	Replacements          []file   `yaml:"replacements"`
-	OpenAPI               file     `yaml:"openapi"`
-	CRDs                  []string `yaml:"crds"`
-	Configurations        []string `yaml:"configurations"`
-	Transformers          []string `yaml:"transformers"`
-	Validators            []string `yaml:"validators"`
-	Generators            []string `yaml:"generators"`
-	ConfigMaps            []source `yaml:"configMapGenerator"`
-	Secrets               []source `yaml:"secretGenerator"`
-	HelmCharts            []any    `yaml:"helmCharts"`
-	HelmInflation         []any    `yaml:"helmChartInflationGenerator"`
-}
-
-type file struct {
-	Path string `yaml:"path"`
-}
-
-type source struct {
-	Files []string `yaml:"files"`
-	Envs  []string `yaml:"envs"`
-	Env   string   `yaml:"env"`
-}
-
-func parse(name string, src []byte) (kustomization, error) {
-	var k kustomization
-	if err := yaml.Unmarshal(src, &k); err != nil {
-		return k, fmt.Errorf("reading %s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+// parse reads a kustomization with kustomize's own decoder: a reader that saw
+// other fields than the build does (kustomize ignores the case of keys) could
+// be led past the checks of Roots.
+func parse(name string, src []byte) (types.Kustomization, error) {
+	var k types.Kustomization
+	asJSON, err := yaml.YAMLToJSON(src)
+	if err == nil {
+		err = json.Unmarshal(asJSON, &k)
+	}
+	if err != nil {
+		return k, fmt.Errorf("reading %s: %w", name, placed{name, err})
 	}
 	return k, nil
+}
+
+// placed says "name:3: what" where the YAML library says "yaml: line 3: what".
+type placed struct {
+	name string
+	err  error
+}
+
+func (p placed) Unwrap() error { return p.err }
+
+func (p placed) Error() string {
+	text := p.err.Error()
+	for strings.HasPrefix(text, "yaml: ") {
+		text = strings.TrimPrefix(text, "yaml: ")
+	}
+	if rest, ok := strings.CutPrefix(text, "line "); ok {
+		return p.name + ":" + rest
+	}
+	return text
 }
 
 // entry is one file or directory that a kustomization names.
@@ -70,12 +67,17 @@ type entry struct {
 	role Role
 }
 
-// entries lists what a kustomization names; YAML written inline is not listed.
-func (k kustomization) entries() []entry {
+// plugins are the entries that configure generators, transformers and validators.
+func plugins(k types.Kustomization) []string {
+	return slices.Concat(k.Generators, k.Transformers, k.Validators)
+}
+
+// entries lists what a kustomization names, the plugins apart.
+func entries(k types.Kustomization) []entry {
 	var out []entry
 	add := func(role Role, names ...string) {
 		for _, n := range names {
-			if n != "" && !strings.Contains(n, "\n") {
+			if n != "" {
 				out = append(out, entry{n, role})
 			}
 		}
@@ -83,28 +85,43 @@ func (k kustomization) entries() []entry {
 	add(ResourceRole, k.Resources...)
 	add(ResourceRole, k.Bases...)
 	add(ResourceRole, k.Components...)
-	add(PatchRole, k.PatchesStrategicMerge...)
-	for _, p := range append(append([]file(nil), k.Patches...), k.PatchesJSON...) {
+	for _, p := range k.PatchesStrategicMerge {
+		add(PatchRole, string(p))
+	}
+	for _, p := range slices.Concat(k.Patches, k.PatchesJson6902) {
 		add(PatchRole, p.Path)
 	}
 	for _, r := range k.Replacements {
 		add(InputRole, r.Path)
 	}
-	add(InputRole, k.OpenAPI.Path)
-	for _, names := range [][]string{k.CRDs, k.Configurations, k.Transformers, k.Validators, k.Generators} {
-		add(InputRole, names...)
+	add(InputRole, k.OpenAPI["path"])
+	add(InputRole, k.Crds...)
+	add(InputRole, k.Configurations...)
+	for _, g := range k.ConfigMapGenerator {
+		addSources(add, g.KvPairSources)
 	}
-	for _, g := range append(append([]source(nil), k.ConfigMaps...), k.Secrets...) {
-		for _, f := range g.Files {
-			if _, after, ok := strings.Cut(f, "="); ok {
-				f = after
-			}
-			add(InputRole, f)
-		}
-		add(InputRole, g.Envs...)
-		add(InputRole, g.Env)
+	for _, g := range k.SecretGenerator {
+		addSources(add, g.KvPairSources)
+	}
+	for _, c := range k.HelmCharts {
+		add(InputRole, c.ValuesFile)
+		add(InputRole, c.AdditionalValuesFiles...)
+	}
+	for _, c := range k.HelmChartInflationGenerator {
+		add(InputRole, c.Values)
 	}
 	return out
+}
+
+func addSources(add func(Role, ...string), s types.KvPairSources) {
+	for _, f := range s.FileSources {
+		if _, after, ok := strings.Cut(f, "="); ok {
+			f = after
+		}
+		add(InputRole, f)
+	}
+	add(InputRole, s.EnvSources...)
+	add(InputRole, s.EnvSource)
 }
 
 // Roles tells, from the kustomizations of a repository (path -> content), what
@@ -117,7 +134,14 @@ func Roles(kustomizations map[string][]byte) map[string]Role {
 		if err != nil {
 			continue
 		}
-		for _, e := range k.entries() {
+		named := entries(k)
+		for _, p := range plugins(k) {
+			named = append(named, entry{p, InputRole})
+		}
+		for _, e := range named {
+			if strings.Contains(e.name, "\n") {
+				continue // YAML written inline
+			}
 			// A file that is a resource anywhere is one.
 			if p := path.Join(path.Dir(name), e.name); out[p] != ResourceRole {
 				out[p] = e.role

@@ -73,8 +73,10 @@ func (t *Text) refused(d Document) error {
 	b := t.src[d.Start:d.End]
 	if d.Start == 0 {
 		b = bytes.TrimPrefix(b, []byte(BOM))
-	} else if bytes.HasPrefix(b, []byte(BOM)) {
-		return &SyntaxError{d.Line, 1, "a byte order mark in the middle of the file"}
+	}
+	if i := bytes.Index(b, []byte(BOM)); i >= 0 && (i == 0 || atLineStart(b, i)) {
+		line, _ := t.Position(d.End - len(b) + i)
+		return &SyntaxError{line, 1, "a byte order mark in the middle of the file"}
 	}
 	if utf8.Valid(b) && !bytes.ContainsFunc(b, control) {
 		return nil

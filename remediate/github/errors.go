@@ -26,7 +26,7 @@ func (r *Repo) explain(doing, right string, err error) error {
 	if err == nil {
 		return nil
 	}
-	doing = fmt.Sprintf("%s in %s", doing, r)
+	doing = remediate.Redact(fmt.Sprintf("%s in %s", doing, r), r.c.token)
 	if wait := (*WaitError)(nil); errors.As(err, &wait) {
 		return fmt.Errorf("%s: %w", doing, wait)
 	}
@@ -54,7 +54,7 @@ func (r *Repo) explain(doing, right string, err error) error {
 	if next != "" {
 		why += ": " + next
 	}
-	return &apiError{text: remediate.Redact(doing+": "+why, r.c.token), status: res.StatusCode, err: err}
+	return &apiError{text: doing + ": " + remediate.Redact(why, r.c.token), status: res.StatusCode, err: err}
 }
 
 // apiError keeps the status for those who decide by it, and hides the rest of

@@ -237,3 +237,54 @@ func TestAnswersAreBounded(t *testing.T) {
 		t.Errorf("%d requests, error %v", sent.Load(), err)
 	}
 }
+
+// TestLimitsAreOursToKeep: go-github would refuse a request by the limits of
+// the one before, by the real clock, and for the life of the client.
+func TestLimitsAreOursToKeep(t *testing.T) {
+	t.Parallel()
+	const tooFast = `{"message":"You have exceeded a secondary rate limit","documentation_url":"https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"}`
+	slow := status(403, tooFast, "Retry-After", "1")
+	clock := githubtest.NewClock()
+	reset := strconv.FormatInt(clock.Now().Add(90*time.Second).Unix(), 10)
+	address, _ := answers(t,
+		status(200, "[]", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", reset), status(200, "[]"),
+		slow, slow, slow, slow, slow, slow, status(200, "[]"),
+	)
+	r := anyRepo(t, address, "ghp_secret", clock)
+	for i, want := range []struct {
+		fails bool
+		slept time.Duration
+	}{{false, 0}, {false, 91 * time.Second}, {true, 5 * time.Second}, {false, 0}} {
+		before := clock.Now()
+		_, err := r.PullRequests(context.Background(), "b")
+		if slept := clock.Now().Sub(before); (err != nil) != want.fails || slept != want.slept {
+			t.Errorf("request %d: %v after %v, want %+v", i, err, slept, want)
+		}
+	}
+}
+
+// TestErrorsHideAnyToken, also one of a form that nobody would recognize.
+func TestErrorsHideAnyToken(t *testing.T) {
+	t.Parallel()
+	const token = "0123456789abcdef0123456789abcdef01234567"
+	for _, code := range []int{400, 401, 403, 404, 410, 422, 500} {
+		address, _ := answers(t, status(code, `{"message":"no, `+token+`","errors":[{"code":"`+token+`"}]}`))
+		_, err := anyRepo(t, address, token, githubtest.NewClock()).PullRequests(context.Background(), token)
+		if err == nil || !strings.Contains(err.Error(), "REDACTED") || strings.Contains(err.Error(), token) || !strings.Contains(err.Error(), strconv.Itoa(code)) {
+			t.Errorf("%d: %v", code, err)
+		}
+	}
+}
+
+func anyRepo(t *testing.T, address, token string, clock Clock) *Repo {
+	t.Helper()
+	c, err := New(Options{Token: token, BaseURL: address, Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Repo("acme/shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}

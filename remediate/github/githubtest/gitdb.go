@@ -123,23 +123,23 @@ func (s *Server) tree(base string, entries []entry) (string, error) {
 			return "", err
 		}
 	}
+	var changes strings.Builder
 	for _, e := range entries {
-		args := []string{"update-index", "--force-remove", "--", e.Path}
-		if e.Content != nil {
+		switch {
+		case e.Content != nil:
 			hash, err := s.run(*e.Content, "hash-object", "-w", "--stdin")
 			if err != nil {
 				return "", err
 			}
-			hash = strings.TrimSpace(hash)
-			e.SHA = &hash
+			fmt.Fprintf(&changes, "%s %s\t%s\n", e.Mode, strings.TrimSpace(hash), e.Path)
+		case e.SHA != nil:
+			fmt.Fprintf(&changes, "%s %s\t%s\n", e.Mode, *e.SHA, e.Path)
+		default:
+			fmt.Fprintf(&changes, "0 %040d\t%s\n", 0, e.Path)
 		}
-		if e.SHA != nil {
-			args = []string{"update-index", "--add", "--cacheinfo", e.Mode + "," + *e.SHA + "," + e.Path}
-		}
-		// update-index wants a work tree even when it does not touch it.
-		if _, err := s.runEnv(append(env, "GIT_WORK_TREE="+dir), "", args...); err != nil {
-			return "", err
-		}
+	}
+	if _, err := s.runEnv(env, changes.String(), "update-index", "--index-info"); err != nil {
+		return "", err
 	}
 	out, err := s.runEnv(env, "", "write-tree")
 	return strings.TrimSpace(out), err
