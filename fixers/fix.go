@@ -73,6 +73,13 @@ type Context struct {
 	Set           *manifest.Set
 	Kustomization func(dir string) (path string, ok bool) // of a directory
 	Exists        func(path string) bool
+	Images        func() map[string][]Image // digests that the set pins, by name:tag
+}
+
+// Image is an image that a container pins by digest.
+type Image struct {
+	Reference string
+	Where     manifest.Position
 }
 
 // fixer is a repair written in Go. It returns a fix without Title, Safety or

@@ -21,18 +21,11 @@ func pinImage(f *detect.Finding, c Context) (Fix, *Held) {
 		return Fix{}, &Held{Reason: HeldManual}
 	}
 	found, where := "", ""
-	for r := range c.Set.Resources {
-		for path, container := range containers(r) {
-			other, _ := container["image"].(string)
-			if !strings.HasPrefix(other, image+"@sha256:") {
-				continue
-			}
-			if found != "" && found != other {
-				return Fix{}, &Held{Reason: HeldManual, Detail: fmt.Sprintf("the repository pins %s to more than one digest", image)}
-			}
-			p := r.Position(path.Key("image"))
-			found, where = other, fmt.Sprintf("%s:%d", p.File, p.Line)
+	for _, pinned := range c.Images()[image] {
+		if found != "" && found != pinned.Reference {
+			return Fix{}, &Held{Reason: HeldManual, Detail: fmt.Sprintf("the repository pins %s to more than one digest", image)}
 		}
+		found, where = pinned.Reference, fmt.Sprintf("%s:%d", pinned.Where.File, pinned.Where.Line)
 	}
 	if found == "" {
 		return Fix{}, &Held{Reason: HeldManual}
@@ -42,6 +35,20 @@ func pinImage(f *detect.Finding, c Context) (Fix, *Held) {
 		Evidence: []Evidence{{"declared", where + " pins the same tag to this digest"}},
 		Edits:    []policy.Edit{{Op: policy.Set, Path: f.Field, Value: found}},
 	}, nil
+}
+
+// Images lists the images that a set pins by digest, by name and tag.
+func Images(set *manifest.Set) map[string][]Image {
+	out := map[string][]Image{}
+	for r := range set.Resources {
+		for path, container := range containers(r) {
+			image, _ := container["image"].(string)
+			if tag, _, ok := strings.Cut(image, "@sha256:"); ok {
+				out[tag] = append(out[tag], Image{image, r.Position(path.Key("image"))})
+			}
+		}
+	}
+	return out
 }
 
 // containers yields every container of a workload with the path to it.

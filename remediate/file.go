@@ -18,7 +18,9 @@ type fileChange struct {
 	path   string
 	file   *manifest.File // nil for new files and kustomizations
 	fixes  []*fixers.Fix
-	built  bool
+	built  bool           // after holds every fix
+	judged bool           // and was judged by rescan
+	parsed *manifest.File // after, read again; nil where it has no resources
 	before []byte
 	after  []byte
 	edits  []yamledit.Edit

@@ -58,7 +58,7 @@ type Proof struct {
 
 // MakePlan plans the fixes of every finding and proves them. It writes nothing.
 func MakePlan(ctx context.Context, in Input) (*Plan, error) {
-	p := &planner{in: in, files: map[string]*fileChange{}, forms: map[string]*manifest.File{}}
+	p := &planner{in: in, files: map[string]*fileChange{}, forms: map[string]*manifest.File{}, was: map[string]bool{}, scanned: map[string]bool{}}
 	for _, f := range in.Set.Files {
 		p.forms[f.Path] = f
 	}
@@ -103,6 +103,8 @@ type planner struct {
 	files map[string]*fileChange
 	held  []fixers.Held
 
+	was     map[string]bool // findings before, by place, of the files in scanned
+	scanned map[string]bool
 	roots   []render.Root
 	restart bool // a fix was dropped since the last build
 }
@@ -148,7 +150,7 @@ func (p *planner) build() {
 		if f.built || len(f.fixes) == 0 {
 			continue
 		}
-		f.built = true
+		f.built, f.judged = true, false
 		if dropped := f.make(p); len(dropped) > 0 {
 			for _, d := range dropped {
 				p.drop(d.fix, d.reason, "%s", d.detail)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"sync"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
@@ -136,6 +137,7 @@ func fixerContext(tree fs.FS, set *manifest.Set) fixers.Context {
 	return fixers.Context{
 		Set:    set,
 		Exists: exists,
+		Images: sync.OnceValue(func() map[string][]fixers.Image { return fixers.Images(set) }),
 		Kustomization: func(dir string) (string, bool) {
 			for _, name := range render.Names {
 				if file := path.Join(dir, name); exists(file) {

@@ -2,6 +2,7 @@ package remediate
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/oakum-dev/oakum/detect"
@@ -11,28 +12,22 @@ import (
 
 // rescan judges the files as they would be: every mended finding must be
 // gone, nothing new may appear, and what a fix needs of the finished resource
-// must hold. What fails is dropped; it tells whether nothing was.
+// must hold. What fails is dropped; it tells whether nothing was. A file that
+// stayed as it was since it was last judged is not judged again.
 func (p *planner) rescan() bool {
-	changed := map[string]bool{}
 	after := &manifest.Set{}
 	mended := map[string]*manifest.File{}
+	fresh := map[string]bool{}
 	for _, f := range p.changed() {
-		changed[f.path] = true
-		form := manifest.Plain
-		if f.file != nil {
-			form = f.file.Form
-		} else if f.before != nil {
-			form = manifest.Other // a kustomization
+		if f.judged {
+			mended[f.path] = f.parsed
+			continue
 		}
-		file, errs := manifest.Parse(f.path, f.after, form, p.in.Detect.Wants)
-		for _, e := range errs {
-			for _, d := range f.all(fixers.HeldUnproved, fmt.Errorf("line %d: %s", e.Line, e.Message)) {
-				p.drop(d.fix, d.reason, "the edited file does not parse: %s", d.detail)
-			}
+		if !p.parse(f) {
+			continue
 		}
-		if file != nil {
-			mended[f.path] = file
-		}
+		fresh[f.path] = true
+		mended[f.path] = f.parsed
 	}
 	if p.restart {
 		return false
@@ -44,35 +39,70 @@ func (p *planner) rescan() bool {
 		}
 		after.Files = append(after.Files, f)
 	}
-	for _, f := range mended { // new files
-		after.Files = append(after.Files, f)
+	for _, name := range slices.Sorted(maps.Keys(mended)) {
+		if m := mended[name]; m != nil { // new
+			after.Files = append(after.Files, m)
+		}
 	}
 
-	was := map[string]bool{}
-	for _, f := range detect.ScanFiles(p.in.Set, p.in.Detect, changed).Findings {
-		was[place(f)] = true
-	}
+	p.findingsBefore(fresh)
 	still := map[string]*detect.Finding{}
-	for _, f := range detect.ScanFiles(after, p.in.Detect, changed).Findings {
+	for _, f := range detect.ScanFiles(after, p.in.Detect, fresh).Findings {
 		still[place(f)] = f
 	}
 	resources := map[string]*manifest.Resource{}
 	for r := range after.Resources {
-		if changed[r.File.Path] {
+		if fresh[r.File.Path] {
 			resources[identity(r)] = r
 		}
 	}
 	for _, f := range p.changed() {
+		if !fresh[f.path] {
+			continue
+		}
+		f.judged = true
 		for _, fix := range slices.Clone(f.fixes) {
 			p.judge(fix, still, resources)
 		}
 	}
-	for where, f := range still {
-		if !was[where] {
-			p.blame(f)
+	for _, where := range slices.Sorted(maps.Keys(still)) {
+		if !p.was[where] {
+			p.blame(still[where])
 		}
 	}
 	return !p.restart
+}
+
+// parse reads a file as it would be; it must be as readable as before.
+func (p *planner) parse(f *fileChange) bool {
+	form := manifest.Plain
+	if f.file != nil {
+		form = f.file.Form
+	} else if f.before != nil {
+		form = manifest.Other // a kustomization
+	}
+	parsed, errs := manifest.Parse(f.path, f.after, form, p.in.Detect.Wants)
+	if len(errs) > 0 {
+		for _, fix := range slices.Clone(f.fixes) {
+			p.drop(fix, fixers.HeldUnproved, "the edited file does not parse: line %d: %s", errs[0].Line, errs[0].Message)
+		}
+		return false
+	}
+	f.parsed = parsed
+	return true
+}
+
+// findingsBefore remembers what every policy found in files as they are.
+func (p *planner) findingsBefore(files map[string]bool) {
+	unknown := map[string]bool{}
+	for name := range files {
+		if !p.scanned[name] {
+			unknown[name], p.scanned[name] = true, true
+		}
+	}
+	for _, f := range detect.ScanFiles(p.in.Set, p.in.Detect, unknown).Findings {
+		p.was[place(f)] = true
+	}
 }
 
 // judge drops a fix that does not mend its finding, or whose condition the

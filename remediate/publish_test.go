@@ -234,12 +234,12 @@ func TestMovedBaseWithTheSameFilesIsLeftAlone(t *testing.T) {
 
 func TestOtherBaseMovesThePullRequest(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
+		w.Git("update-ref", "refs/heads/release", "main")
+		w.Commit("main", "not in the release", map[string]string{"README.md": "new\n"})
 		w.want(w.proposal(), remediate.ActionOpened)
-		w.Git("update-ref", "refs/heads/release", w.Head("main"))
-		w.Commit("main", "only here", map[string]string{"README.md": "new\n"})
+		w.Git("symbolic-ref", "HEAD", "refs/heads/release") // what is cloned
 		p := w.proposal()
-		p.Base, p.BaseCommit = "release", w.Commit("release", "only there", map[string]string{"NOTES": "x\n"})
-		w.Git("symbolic-ref", "HEAD", "refs/heads/release")
+		p.Base, p.BaseCommit = "release", w.Head("release")
 		w.want(p, remediate.ActionUpdated)
 		w.converged(p)
 		w.quiet(p, remediate.ActionUnchanged)

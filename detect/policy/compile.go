@@ -174,7 +174,7 @@ func (b *builder) expression(src string, want *cel.Type, keys ...string) (cel.Pr
 	checked, issues := b.env.Compile(src)
 	if issues.Err() != nil {
 		first := issues.Errors()[0]
-		e := b.at(keys, "%s", first.Message)
+		e := b.at(keys, "%s", strings.TrimSuffix(first.Message, " (in container '')")) // CEL's containers are not ours
 		n := b.find(keys)
 		switch {
 		case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:

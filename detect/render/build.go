@@ -81,7 +81,7 @@ func Build(ctx context.Context, tree fs.FS, root Root) ([]Object, error) {
 	select {
 	case r := <-done:
 		if r.err != nil {
-			return nil, fmt.Errorf("building %s: %s", root.Dir, strings.ReplaceAll(r.err.Error(), repository+"/", ""))
+			return nil, fmt.Errorf("building %s: %s", root.Dir, strings.NewReplacer(".."+repository+"/", "", repository+"/", "").Replace(r.err.Error()))
 		}
 		return r.objects, nil
 	case <-ctx.Done():

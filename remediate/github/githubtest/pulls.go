@@ -32,7 +32,7 @@ func (s *Server) Reopen(number int) { s.change(number, func(p *Pull) { p.State =
 // Edit changes what a person can change on the page of a pull request.
 func (s *Server) Edit(number int, edit func(*Pull)) { s.change(number, edit) }
 
-// AddFork adds an open pull request from a fork, whose branch has the same name.
+// AddFork adds an open pull request from a fork that the same owner has.
 func (s *Server) AddFork(head, base, title string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,9 +79,9 @@ func (s *Server) pullObject(schema string, p Pull, refs map[string]string) objec
 	if p.State == "open" && !p.Fork {
 		hash = refs["refs/heads/"+p.Head]
 	}
-	owner, id := Owner, 1
+	name, id := Name, 1
 	if p.Fork {
-		owner, id = "mallory", 2
+		name, id = Name+"-fork", 2
 	}
 	labels := []any{}
 	for i, name := range p.Labels {
@@ -95,16 +95,16 @@ func (s *Server) pullObject(schema string, p Pull, refs map[string]string) objec
 	if p.Merged {
 		merged = closed
 	}
-	end := func(owner string, id int, ref, hash string) object {
-		return object{"label": owner + ":" + ref, "ref": ref, "sha": hash, "user": s.spec.sample("simple-user", object{"login": owner}),
-			"repo": object{"id": id, "name": Name, "full_name": owner + "/" + Name}}
+	end := func(name string, id int, ref, hash string) object {
+		return object{"label": Owner + ":" + ref, "ref": ref, "sha": hash, "user": s.spec.sample("simple-user", object{"login": Owner}),
+			"repo": object{"id": id, "name": name, "full_name": Owner + "/" + name}}
 	}
 	return s.spec.sample(schema, object{
 		"number": p.Number, "id": p.Number, "state": p.State, "title": p.Title, "body": p.Body, "labels": labels,
 		"closed_at": closed, "merged_at": merged,
 		"html_url": fmt.Sprintf("%s/%s/%s/pull/%d", s.URL, Owner, Name, p.Number),
-		"head":     end(owner, id, p.Head, hash),
-		"base":     end(Owner, 1, p.Base, refs["refs/heads/"+p.Base]),
+		"head":     end(name, id, p.Head, hash),
+		"base":     end(Name, 1, p.Base, refs["refs/heads/"+p.Base]),
 	})
 }
 
@@ -114,12 +114,9 @@ func (s *Server) listPulls(w http.ResponseWriter, r *http.Request) {
 	var found []Pull
 	owner, branch, filtered := strings.Cut(q.Get("head"), ":")
 	for _, p := range v.pulls {
-		from := Owner
-		if p.Fork {
-			from = "mallory"
-		}
-		// GitHub ignores a filter that it does not understand.
-		if (!filtered || p.Head == branch && from == owner) && (q.Get("state") == "all" || q.Get("state") == p.State) {
+		// The filter takes an owner, who may have several forks, and is ignored
+		// when it is not of this form.
+		if (!filtered || p.Head == branch && owner == Owner) && (q.Get("state") == "all" || q.Get("state") == p.State) {
 			found = append(found, p)
 		}
 	}
