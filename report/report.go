@@ -74,6 +74,7 @@ type Summary struct {
 	Files      int                     `json:"files"`
 	Resources  int                     `json:"resources"`
 	Workloads  int                     `json:"workloads"`
+	Templates  int                     `json:"templates"` // files that are not judged until they are rendered
 	BySeverity map[policy.Severity]int `json:"bySeverity"`
 	Fixable    int                     `json:"fixable"`
 	Exempted   int                     `json:"exempted"`
@@ -91,6 +92,9 @@ func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 	}
 	for _, f := range set.Files {
 		r.Summary.Files++
+		if f.Form == manifest.Template {
+			r.Summary.Templates++
+		}
 		for _, res := range f.Resources {
 			r.Summary.Resources++
 			if _, ok := manifest.MakesPods(res.APIVersion, res.Kind); ok {

@@ -68,6 +68,9 @@ func (r *Report) summary() string {
 	if n := len(r.Errors); n > 0 {
 		fmt.Fprintf(&b, "; %s", plural(n, "error"))
 	}
+	if s.Templates > 0 {
+		fmt.Fprintf(&b, "; %s not judged", plural(s.Templates, "template"))
+	}
 	if n := len(r.NotEvaluated); n > 0 {
 		fmt.Fprintf(&b, "; %d not evaluated", n)
 	}

@@ -213,6 +213,19 @@ spec:
 	}
 }
 
+func TestItemStep(t *testing.T) {
+	t.Parallel()
+	items := []any{
+		map[string]any{"name": "a"}, map[string]any{"name": "b"}, map[string]any{"name": "b"},
+		map[string]any{"name": map[string]any{"a": "b"}}, map[string]any{"name": "odd]"}, []any{}, nil, "x",
+	}
+	for i, want := range []string{"[name=a]", "[1]", "[2]", "[3]", "[4]", "[5]", "[6]", "[=x]"} {
+		if got := (manifest.Path{manifest.ItemStep("containers", items, i)}).String(); got != want {
+			t.Errorf("item %d is addressed as %s, want %s", i, got, want)
+		}
+	}
+}
+
 func TestParsePathErrors(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"a.", ".a", "a..b", "a[", "a[x]", `a["b`, "a[0]."} {

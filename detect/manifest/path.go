@@ -136,30 +136,40 @@ func ItemStep(name string, items []any, i int) Step {
 	switch item := items[i].(type) {
 	case map[string]any:
 		for _, k := range by {
-			v, ok := item[k]
-			if !ok {
-				continue
-			}
-			same := 0
-			for _, other := range items {
-				if m, ok := other.(map[string]any); ok && m[k] == v {
-					same++
-				}
-			}
-			if same == 1 {
-				return Step{Item: true, By: k, Value: fmt.Sprint(v), Index: i}
+			if v, ok := scalarText(item[k]); ok && unique(items, func(other any) bool {
+				m, _ := other.(map[string]any)
+				text, ok := scalarText(m[k])
+				return ok && text == v
+			}) {
+				return Step{Item: true, By: k, Value: v, Index: i}
 			}
 		}
 	case string:
-		same := 0
-		for _, other := range items {
-			if other == item {
-				same++
-			}
-		}
-		if same == 1 && item != "" && !strings.ContainsAny(item, "]") {
+		if item != "" && !strings.Contains(item, "]") && unique(items, func(other any) bool { return other == any(item) }) {
 			return Step{Item: true, Value: item, Index: i}
 		}
 	}
 	return Step{Item: true, Index: i}
+}
+
+// scalarText is a value that can tell items apart, as a path writes it.
+func scalarText(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, v != "" && !strings.Contains(v, "]")
+	case int64, float64, bool:
+		return fmt.Sprint(v), true
+	}
+	return "", false
+}
+
+// unique tells whether exactly one item is like that.
+func unique(items []any, like func(any) bool) bool {
+	n := 0
+	for _, item := range items {
+		if like(item) {
+			n++
+		}
+	}
+	return n == 1
 }

@@ -176,6 +176,22 @@ func TestCloneSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// TestCloneBoundsInflation: 8 MiB of zeros are a few kB on the way.
+func TestCloneBoundsInflation(t *testing.T) {
+	t.Parallel()
+	work := workTree(t, map[string]string{"zeros.yaml": strings.Repeat("\x00", 8<<20)})
+	root := t.TempDir()
+	git(t, root, "clone", "--quiet", "--bare", work, "shop.git")
+	url := serve(t, root, nil) + "/shop.git"
+	_, err := repo.Clone(context.Background(), url, repo.Options{Access: repo.Access{Token: token, MaxBytes: 1 << 20, Pause: noPause}})
+	if err == nil || !strings.Contains(err.Error(), "more than is accepted") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := repo.Clone(context.Background(), url, repo.Options{Access: repo.Access{Token: token, MaxBytes: 10 << 20, Pause: noPause}}); err != nil {
+		t.Errorf("with room: %v", err)
+	}
+}
+
 func TestPush(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -19,6 +19,8 @@ import (
 // hold each other can spell out more files than any disk.
 const maxEntries = 500_000
 
+var errTooMany = fmt.Errorf("the commit lists more than %d files, which is as many as are read", maxEntries)
+
 // FS is the files of a commit, read from the object database: nothing is ever
 // checked out. Symbolic links, submodules and names that could escape a
 // checkout are not there. A file over MaxFile is listed but cannot be read.
@@ -28,7 +30,7 @@ func (r *Repository) FS(commit string) (fs.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tree{objects: o, when: c.Committer.When, dirs: map[string][]file{".": nil}, root: c.TreeHash.String()}, nil
+	return &tree{objects: o, when: c.Committer.When, dirs: map[string][]file{}, root: c.TreeHash.String(), left: maxEntries}, nil
 }
 
 type tree struct {
@@ -36,9 +38,9 @@ type tree struct {
 	when    time.Time
 	root    string
 
-	mu    sync.Mutex
-	dirs  map[string][]file // by path; a nil slice is yet to be read
-	names int
+	mu   sync.Mutex
+	dirs map[string][]file // by path; a nil slice is yet to be read
+	left int               // how many names may still be listed
 }
 
 // file is one name in a tree, and its own fs.DirEntry and fs.FileInfo.
@@ -162,8 +164,8 @@ func (t *tree) list(op, name string) ([]file, error) {
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.names += len(list) + 1; t.names > maxEntries {
-		return nil, &fs.PathError{Op: op, Path: name, Err: fmt.Errorf("the commit lists more than %d files", maxEntries)}
+	if t.left -= len(list) + 1; t.left < 0 {
+		return nil, &fs.PathError{Op: op, Path: name, Err: errTooMany}
 	}
 	t.dirs[name] = list
 	return list, nil

@@ -84,20 +84,24 @@ func (o objects) size(hash string) (int64, error) {
 	defer o.mu.Unlock()
 	size, err := o.store.EncodedObjectSize(plumbing.NewHash(hash))
 	if err != nil {
-		return 0, missing("blob", hash, err)
+		return 0, missing("object", hash, err)
 	}
 	return size, nil
 }
 
 func (o objects) read(kind plumbing.ObjectType, hash string) ([]byte, error) {
+	size, err := o.size(hash) // before any of it is in memory
+	if err != nil {
+		return nil, err
+	}
+	if size > MaxFile {
+		return nil, fmt.Errorf("%s %s is larger than the %d MiB that are read", kind, hash, MaxFile>>20)
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	encoded, err := o.store.EncodedObject(kind, plumbing.NewHash(hash))
 	if err != nil {
 		return nil, missing(kind.String(), hash, err)
-	}
-	if encoded.Size() > MaxFile {
-		return nil, fmt.Errorf("%s %s is larger than the %d MiB that are read", kind, hash, MaxFile>>20)
 	}
 	r, err := encoded.Reader()
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
+	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/storage"
@@ -26,7 +27,7 @@ import (
 // repositories.
 type Access struct {
 	Token     string            // sent as the password of x-access-token, to the host of the URL only
-	MaxBytes  int64             // of one answer; 0: 1 GiB
+	MaxBytes  int64             // of one answer, and of what it becomes in memory; 0: 1 GiB
 	Transport http.RoundTripper // nil: net/http's, with the proxy of the environment
 	// Pause waits between attempts; nil waits in real time.
 	Pause func(context.Context, time.Duration) error
@@ -205,7 +206,11 @@ func (r *remote) fetch(ctx context.Context, store storage.Storer, want plumbing.
 			return err
 		}
 		defer res.Close()
-		if err := packfile.UpdateObjectStorage(store, demux(req.Capabilities, res)); err != nil {
+		var into storer.Storer = store
+		if _, onDisk := store.(storer.PackfileWriter); !onDisk {
+			into = &inflating{store, r.access.MaxBytes}
+		}
+		if err := packfile.UpdateObjectStorage(into, demux(req.Capabilities, res)); err != nil {
 			return err
 		}
 		if len(res.Shallows) > 0 {
@@ -214,6 +219,20 @@ func (r *remote) fetch(ctx context.Context, store storage.Storer, want plumbing.
 		return nil
 	})
 	return r.explain("fetching from", err)
+}
+
+// inflating bounds what a pack becomes in memory: a thousand times its size, if
+// its author wants it to.
+type inflating struct {
+	storage.Storer
+	left int64
+}
+
+func (s *inflating) SetEncodedObject(o plumbing.EncodedObject) (plumbing.Hash, error) {
+	if s.left -= o.Size(); s.left < 0 {
+		return plumbing.ZeroHash, errTooLarge
+	}
+	return s.Storer.SetEncodedObject(o)
 }
 
 func demux(l *capability.List, r io.Reader) io.Reader {

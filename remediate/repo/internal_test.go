@@ -2,6 +2,7 @@ package repo
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"strings"
 	"sync"
@@ -14,6 +15,32 @@ import (
 
 	"github.com/oakum-dev/oakum/remediate"
 )
+
+// TestFSBoundsABomb: ten directories of ten directories of ... thirty levels
+// deep, from thirty-one objects.
+func TestFSBoundsABomb(t *testing.T) {
+	t.Parallel()
+	o := objects{new(sync.Mutex), memory.NewStorage()}
+	inner, err := o.write(plumbing.TreeObject, nil)
+	for range 30 {
+		var entries []remediate.Entry
+		for i := range 10 {
+			entries = append(entries, remediate.Entry{Name: string(rune('a' + i)), Mode: remediate.ModeDir, Hash: inner})
+		}
+		if err == nil {
+			inner, err = (&builder{objects: o}).encode(entries)
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	bomb := &tree{objects: o, root: inner, dirs: map[string][]file{}, left: 10_000}
+	listed := 0
+	err = fs.WalkDir(bomb, ".", func(_ string, _ fs.DirEntry, err error) error { listed++; return err })
+	if !errors.Is(err, errTooMany) || listed > 10_000 {
+		t.Errorf("%d names, %v", listed, err)
+	}
+}
 
 // FuzzTree reads a tree that anybody may have written: no panic, no name that
 // leads anywhere else, and what is written back is what was read.
