@@ -12,6 +12,10 @@ cache=${1:-.cache/openapi}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 
+stamp="$version $(cat .ci/openapi/operations.txt .ci/openapi/trim.go | sha256sum)"
+if [ -f "$cache/api.github.com.trimmed.json" ] && [ "$(cat "$cache/stamp" 2>/dev/null)" = "$stamp" ]; then
+	exit 0
+fi
 download=$(mktemp -d)
 trap 'rm -rf "$download"' EXIT
 npm install --prefix "$download" --no-save --ignore-scripts --no-audit --no-fund --loglevel=error \
@@ -21,3 +25,4 @@ echo "$sha256  $full" | sha256sum --check --quiet
 
 go run ./.ci/openapi/trim.go .ci/openapi/operations.txt <"$full" >"$cache/trimmed.new"
 mv "$cache/trimmed.new" "$cache/api.github.com.trimmed.json"
+echo "$stamp" >"$cache/stamp"

@@ -58,7 +58,8 @@ type Proof struct {
 
 // MakePlan plans the fixes of every finding and proves them. It writes nothing.
 func MakePlan(ctx context.Context, in Input) (*Plan, error) {
-	p := &planner{in: in, files: map[string]*fileChange{}, forms: map[string]*manifest.File{}, was: map[string]bool{}, scanned: map[string]bool{}}
+	p := &planner{in: in, files: map[string]*fileChange{}, forms: map[string]*manifest.File{}, was: map[string]bool{}, scanned: map[string]bool{},
+		builds: map[string]built{}, rendered: map[string]string{}}
 	for _, f := range in.Set.Files {
 		p.forms[f.Path] = f
 	}
@@ -103,10 +104,12 @@ type planner struct {
 	files map[string]*fileChange
 	held  []fixers.Held
 
-	was     map[string]bool // findings before, by place, of the files in scanned
-	scanned map[string]bool
-	roots   []render.Root
-	restart bool // a fix was dropped since the last build
+	was      map[string]bool // findings before, by place, of the files in scanned
+	scanned  map[string]bool
+	roots    []render.Root
+	builds   map[string]built  // before, by directory
+	rendered map[string]string // what of a root's files was proved, by directory
+	restart  bool              // a fix was dropped since the last build
 }
 
 // add lists a fix with every file it touches.

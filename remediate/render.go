@@ -2,6 +2,7 @@ package remediate
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -68,49 +69,88 @@ func (p *planner) render(ctx context.Context) (bool, error) {
 	}
 	intended := p.intended()
 	for _, root := range p.roots {
-		if root.Err != nil || !slices.ContainsFunc(root.Files, func(f string) bool { _, ok := files[f]; return ok }) {
+		if root.Err != nil {
 			continue
 		}
-		c := render.Compare(ctx, p.in.Tree, after, root, rootsAfter[root.Dir])
-		if c.Err != nil {
-			if _, before := render.Build(ctx, p.in.Tree, root); before != nil {
-				continue // it could not be built before either: it proves nothing
-			}
+		version := p.version(root)
+		if version == "" || p.rendered[root.Dir] == version {
+			continue
 		}
-		p.judgeRender(root, c, intended)
+		was, err := p.builtBefore(ctx, root)
+		if err != nil {
+			continue // it could not be built before either: it proves nothing
+		}
+		is, err := render.Build(ctx, after, rootsAfter[root.Dir])
+		p.judgeRender(root, render.Compare(was, is), err, intended)
 		if err := ctx.Err(); err != nil || p.restart {
 			return false, err
 		}
+		p.rendered[root.Dir] = version
 	}
-	return !p.restart, nil
-}
-
-// judgeRender drops the fixes of a root's files whose rendering is not as
-// intended, and marks the others as proved.
-func (p *planner) judgeRender(root render.Root, c render.Comparison, intended map[string]bool) {
-	why := ""
-	if c.Err != nil {
-		why = c.Err.Error()
-	}
-	for _, d := range c.Changes {
-		if p.newFile(d.Object.Origin) || intended[intention(d.Object.Origin, d.Object.Kind, d.Path, d.After)] {
-			continue
-		}
-		why = fmt.Sprintf("%s of %s would change in the rendering of %s", d.Path, d.Object.ID(), root.Dir)
-		break
-	}
-	var suspects []*fixers.Fix
 	for _, f := range p.changed() {
-		if !slices.Contains(root.Files, f.path) {
-			continue
-		}
-		if why == "" {
+		if slices.ContainsFunc(p.roots, func(r render.Root) bool {
+			return p.rendered[r.Dir] != "" && slices.Contains(r.Files, f.path)
+		}) {
 			f.proof.Render = "ok"
 		}
-		suspects = append(suspects, f.fixes...)
+	}
+	return true, nil
+}
+
+// version identifies the changed files that a root reads; empty: there are none.
+func (p *planner) version(root render.Root) string {
+	h := sha256.New()
+	changed := false
+	for _, f := range p.changed() {
+		if _, ok := slices.BinarySearch(root.Files, f.path); ok {
+			changed = true
+			fmt.Fprintf(h, "%s\x00%d\x00", f.path, len(f.after))
+			h.Write(f.after)
+		}
+	}
+	if !changed {
+		return ""
+	}
+	return string(h.Sum(nil))
+}
+
+// builtBefore builds a root as it is, once.
+func (p *planner) builtBefore(ctx context.Context, root render.Root) ([]render.Object, error) {
+	b, ok := p.builds[root.Dir]
+	if !ok {
+		b.objects, b.err = render.Build(ctx, p.in.Tree, root)
+		p.builds[root.Dir] = b
+	}
+	return b.objects, b.err
+}
+
+type built struct {
+	objects []render.Object
+	err     error
+}
+
+// judgeRender drops the fixes of a root's files when its rendering changes in
+// a way that they do not mean to, or fails with them.
+func (p *planner) judgeRender(root render.Root, changes []render.Change, failed error, intended map[string]bool) {
+	why := ""
+	if failed != nil {
+		why = failed.Error()
+		changes = nil
+	}
+	for _, d := range changes {
+		if !p.newFile(d.Object.Origin) && !intended[intention(d.Object.Origin, d.Object.Kind, d.Path, d.After)] {
+			why = fmt.Sprintf("%s of %s would change in the rendering of %s", d.Path, d.Object.ID(), root.Dir)
+			break
+		}
 	}
 	if why == "" {
 		return
+	}
+	var suspects []*fixers.Fix
+	for _, f := range p.changed() {
+		if slices.Contains(root.Files, f.path) {
+			suspects = append(suspects, f.fixes...)
+		}
 	}
 	// A new file disturbs a build sooner than a changed field does.
 	if adding := slices.DeleteFunc(slices.Clone(suspects), func(f *fixers.Fix) bool { return len(f.Create) == 0 }); len(adding) > 0 {
@@ -133,17 +173,16 @@ func (p *planner) intended() map[string]bool {
 		if f.file == nil {
 			continue
 		}
-		again, _ := f.file.Reparse(f.after, nil)
-		if again == nil {
+		if f.parsed == nil {
 			continue
 		}
 		was := map[string]*manifest.Resource{}
 		for _, r := range f.file.Resources {
 			was[identity(r)] = r
 		}
-		for _, r := range again.Resources {
+		for _, r := range f.parsed.Resources {
 			b := was[identity(r)]
-			if b == nil || !b.Decoded() {
+			if b == nil || !b.Decoded() || !r.Decoded() {
 				continue
 			}
 			for _, d := range render.Differences(b.Value, r.Value) {

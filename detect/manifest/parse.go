@@ -123,11 +123,6 @@ func (f *File) add(document int, root, n *yaml.Node, wants Wants, depth int) []E
 	return nil
 }
 
-// Reparse decodes the file again from other bytes, with what it knew of itself.
-func (f *File) Reparse(src []byte, wants Wants) (*File, []Error) {
-	return Parse(f.Path, src, f.Form, wants)
-}
-
 func text(n *yaml.Node, key string) string {
 	_, v, _ := child(n, Step{Key: key})
 	if v == nil {

@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -110,25 +112,30 @@ func (c *Compiler) Load(name string, src []byte) ([]*Policy, error) {
 // LoadFS loads every *.yaml and *.yml file of a tree, in order of path. It
 // goes on after a bad file and joins the errors.
 func (c *Compiler) LoadFS(tree fs.FS) ([]*Policy, error) {
-	var policies []*Policy
-	var errs []error
+	var names []string
 	err := fs.WalkDir(tree, ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+		if ext := path.Ext(p); err == nil && !d.IsDir() && (ext == ".yaml" || ext == ".yml") {
+			names = append(names, p)
 		}
-		if ext := path.Ext(p); d.IsDir() || ext != ".yaml" && ext != ".yml" {
-			return nil
-		}
-		src, err := fs.ReadFile(tree, p)
-		if err != nil {
-			return err
-		}
-		loaded, err := c.Load(p, src)
-		policies = append(policies, loaded...)
-		errs = append(errs, err)
-		return nil
+		return err
 	})
-	return policies, errors.Join(append(errs, err)...)
+	loaded, errs := make([][]*Policy, len(names)), make([]error, len(names)+1)
+	errs[len(names)] = err
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0)) // compiling keeps a core busy
+	for i, name := range names {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			src, err := fs.ReadFile(tree, name)
+			if err == nil {
+				loaded[i], err = c.Load(name, src)
+			}
+			errs[i] = err
+		})
+	}
+	wg.Wait()
+	return slices.Concat(loaded...), errors.Join(errs...)
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)

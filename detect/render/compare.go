@@ -1,8 +1,6 @@
 package render
 
 import (
-	"context"
-	"io/fs"
 	"maps"
 	"reflect"
 	"slices"
@@ -19,26 +17,9 @@ type Change struct {
 	Before, After any
 }
 
-// Comparison is what a change of files does to one root.
-type Comparison struct {
-	Root    Root
-	Changes []Change
-	Err     error // it could not be built before or after
-}
-
-// Compare builds a root from two trees and says what changed.
-func Compare(ctx context.Context, before, after fs.FS, rootBefore, rootAfter Root) Comparison {
-	c := Comparison{Root: rootBefore}
-	was, err := Build(ctx, before, rootBefore)
-	if err != nil {
-		c.Err = err
-		return c
-	}
-	is, err := Build(ctx, after, rootAfter)
-	if err != nil {
-		c.Err = err
-		return c
-	}
+// Compare says how two builds of one root differ.
+func Compare(was, is []Object) []Change {
+	var out []Change
 	old := map[string]Object{}
 	for i, o := range was {
 		old[key(old, o, i)] = o
@@ -49,20 +30,20 @@ func Compare(ctx context.Context, before, after fs.FS, rootBefore, rootAfter Roo
 		seen[k] = o
 		b, ok := old[k]
 		if !ok {
-			c.Changes = append(c.Changes, Change{Object: o, After: o.Value})
+			out = append(out, Change{Object: o, After: o.Value})
 			continue
 		}
 		for _, d := range Differences(b.Value, o.Value) {
 			d.Object = o
-			c.Changes = append(c.Changes, d)
+			out = append(out, d)
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(old)) {
 		if _, ok := seen[k]; !ok {
-			c.Changes = append(c.Changes, Change{Object: old[k], Before: old[k].Value})
+			out = append(out, Change{Object: old[k], Before: old[k].Value})
 		}
 	}
-	return c
+	return out
 }
 
 // key identifies an object; the number keeps apart what kustomize lets through twice.

@@ -1,215 +1,151 @@
 package yamledit
 
 import (
-	"encoding/json"
-	"regexp"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// indent moves lines to a column and joins them with the file's break.
-func (w *writer) indent(text string, column int) string {
-	lines := strings.Split(text, "\n")
-	for i, l := range lines {
-		if l != "" {
-			lines[i] = strings.Repeat(" ", column) + l
-		}
+// pair writes a key and its value, at column 0.
+func (s style) pair(key, value *yaml.Node) []string {
+	head := s.scalar(key, nil, false, false) + ":"
+	props := s.props(value)
+	switch {
+	case s.isInline(value):
+		return []string{join(head, props, s.inline(value, nil))}
+	case value.Kind == yaml.ScalarNode:
+		indicator, lines := literal(value.Value)
+		return append([]string{join(head, props, indicator)}, shifted(lines, s.step)...)
+	case value.Kind == yaml.SequenceNode:
+		return append([]string{join(head, props)}, shifted(s.block(value), s.sequence)...)
 	}
-	return strings.Join(lines, w.eol)
+	return append([]string{join(head, props)}, shifted(s.block(value), s.step)...)
 }
 
-// pair writes a key and its value at column 0.
-func (w *writer) pair(key, value *yaml.Node) string {
-	k := w.scalar(key, nil, false)
-	if w.isInline(value) {
-		if text := w.inline(value, nil); text != "" {
-			return k + ": " + text
+// entry writes an item of a list with its dash at column 0.
+func (s style) entry(n *yaml.Node) []string {
+	props := s.props(n)
+	width := max(s.width, 2)
+	dash := "-" + spaces(width-1)
+	switch {
+	case s.isInline(n):
+		if text := join(props, s.inline(n, nil)); text != "" {
+			return []string{dash + text}
 		}
-		return k + ":"
+		return []string{"-"}
+	case n.Kind == yaml.ScalarNode:
+		indicator, lines := literal(n.Value)
+		return append([]string{dash + join(props, indicator)}, shifted(lines, width)...)
+	case props != "":
+		return append([]string{dash + props}, shifted(s.block(n), width)...)
 	}
-	if value.Kind == yaml.ScalarNode {
-		return k + ": " + literal(value.Value, w.step)
-	}
-	return k + ":\n" + w.block(0, value)
+	lines := shifted(s.block(n), width)
+	lines[0] = dash + lines[0][width:]
+	return lines
 }
 
-// block writes a collection below a key at column 0.
-func (w *writer) block(_ int, n *yaml.Node) string {
-	step := w.step
-	if n.Kind == yaml.SequenceNode {
-		step = w.sequenceIndent
-	}
-	lines := w.lines(n)
-	for i, l := range lines {
-		if l != "" {
-			lines[i] = strings.Repeat(" ", step) + l
-		}
-	}
-	return strings.Join(lines, "\n")
-}
-
-// lines writes a block collection at column 0.
-func (w *writer) lines(n *yaml.Node) []string {
+// block writes a block collection at column 0.
+func (s style) block(n *yaml.Node) []string {
 	var out []string
 	if n.Kind == yaml.SequenceNode {
 		for _, c := range n.Content {
-			out = append(out, strings.Split(w.item(c), "\n")...)
+			out = append(out, s.entry(c)...)
 		}
 		return out
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		out = append(out, strings.Split(w.pair(n.Content[i], n.Content[i+1]), "\n")...)
+		out = append(out, s.pair(n.Content[i], n.Content[i+1])...)
 	}
 	return out
 }
 
-// item writes an item of a list with its dash at column 0.
-func (w *writer) item(n *yaml.Node) string {
-	if w.isInline(n) {
-		return "- " + w.inline(n, nil)
+// document writes a root.
+func (s style) document(n *yaml.Node) []string {
+	if s.isInline(n) {
+		return []string{join(s.props(n), s.inline(n, nil))}
 	}
 	if n.Kind == yaml.ScalarNode {
-		return "- " + literal(n.Value, 2)
+		return []string{quote(n.Value)}
 	}
-	lines := w.lines(n)
-	for i := range lines {
-		switch {
-		case i == 0:
-			lines[i] = "- " + lines[i]
-		case lines[i] != "":
-			lines[i] = "  " + lines[i]
-		}
-	}
-	return strings.Join(lines, "\n")
+	return s.block(n)
 }
 
-func (w *writer) isInline(n *yaml.Node) bool {
+func shifted(lines []string, by int) []string {
+	for i, l := range lines {
+		if l != "" {
+			lines[i] = spaces(by) + l
+		}
+	}
+	return lines
+}
+
+// isInline tells a value that is written on the line of its key or dash.
+func (s style) isInline(n *yaml.Node) bool {
 	if n.Kind == yaml.ScalarNode {
 		return n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 || !literalSafe(n.Value)
 	}
 	return n.Kind == yaml.AliasNode || n.Style&yaml.FlowStyle != 0 || len(n.Content) == 0
 }
 
-// inline writes a value on one line; old is the scalar whose quotes it takes over.
-func (w *writer) inline(n, old *yaml.Node) string {
+// inline writes a value without its properties on one line. old is the scalar
+// whose quotes it takes over.
+func (s style) inline(n, old *yaml.Node) string {
+	if n.Kind == yaml.ScalarNode {
+		return s.scalar(n, old, false, false)
+	}
+	return s.compact(n, old, false)
+}
+
+// flow writes a value in flow style, with its properties.
+func (s style) flow(n, old *yaml.Node, json bool) string {
+	if n.Kind == yaml.ScalarNode {
+		return join(s.props(n), s.scalar(n, old, true, json))
+	}
+	return join(s.props(n), s.compact(n, old, json))
+}
+
+func (s style) compact(n, old *yaml.Node, json bool) string {
+	var parts []string
 	switch n.Kind {
 	case yaml.AliasNode:
 		return "*" + n.Value
-	case yaml.ScalarNode:
-		return w.scalar(n, old, false)
-	}
-	return w.flow(n)
-}
-
-// flow writes a value in flow style.
-func (w *writer) flow(n *yaml.Node) string {
-	var parts []string
-	switch n.Kind {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			parts = append(parts, w.scalar(n.Content[i], nil, true)+": "+w.flow(n.Content[i+1]))
+			key := s.flow(n.Content[i], nil, json)
+			if n.Content[i].Kind == yaml.AliasNode {
+				key += " "
+			}
+			parts = append(parts, key+": "+s.flow(n.Content[i+1], nil, json))
 		}
 		return "{" + strings.Join(parts, ", ") + "}"
 	case yaml.SequenceNode:
 		for _, c := range n.Content {
-			parts = append(parts, w.flow(c))
+			parts = append(parts, s.flow(c, nil, json))
 		}
 		return "[" + strings.Join(parts, ", ") + "]"
 	}
-	return w.scalar(n, nil, true)
+	return s.scalar(n, old, true, json)
 }
 
-// scalar writes a scalar so that YAML 1.1, YAML 1.2 and JSON readers agree on it.
-func (w *writer) scalar(n, old *yaml.Node, flow bool) string {
-	isString := n.Tag == "!!str" || n.Tag == "" && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
-	if !isString && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 {
-		if w.json && n.Value == "" {
-			return "null"
-		}
-		return n.Value
+// props writes anchor and tag. Tags that the text itself tells are left out.
+func (s style) props(n *yaml.Node) string {
+	anchor, tag := "", ""
+	if n.Anchor != "" && n.Kind != yaml.AliasNode {
+		anchor = "&" + n.Anchor
 	}
-	style := n.Style
-	if old != nil && old.Kind == yaml.ScalarNode {
-		style = old.Style
-	}
+	short := n.ShortTag()
 	switch {
-	case w.json:
-		return quote(n.Value)
-	case style&yaml.SingleQuotedStyle != 0 && printable(n.Value):
-		return "'" + strings.ReplaceAll(n.Value, "'", "''") + "'"
-	case style&yaml.DoubleQuotedStyle != 0:
-		return quote(n.Value)
-	case plainSafe(n.Value, flow):
-		return n.Value
-	}
-	return quote(n.Value)
-}
-
-// quote writes a JSON string, which is a YAML double-quoted scalar too.
-func quote(s string) string {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s); err != nil {
-		panic(err) // a string always encodes
-	}
-	return strings.TrimSuffix(b.String(), "\n")
-}
-
-func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return r < ' ' || r >= 0x7f && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff
-	})
-}
-
-var (
-	plainStart = regexp.MustCompile(`^[A-Za-z_/.$(][^\x00-\x1f\x7f-\x{9f}\x{2028}\x{2029}\x{feff}]*$`)
-	numberLike = regexp.MustCompile(`^[-+.]?[0-9][0-9_,.:eExXoOa-fA-F+-]*$|^[-+]?\.(inf|Inf|INF|nan|NaN|NAN)$|^\.[0-9]`)
-	reserved   = []string{"", "~", "null", "y", "n", "yes", "no", "true", "false", "on", "off", ".inf", ".nan"}
-)
-
-// plainSafe tells whether a string may stand without quotes, for readers of
-// YAML 1.1 (kubectl) and 1.2 alike.
-func plainSafe(s string, flow bool) bool {
-	if slices.Contains(reserved, strings.ToLower(s)) || numberLike.MatchString(s) {
-		return false
-	}
-	start := s
-	if len(s) > 1 && s[0] >= '0' && s[0] <= '9' {
-		start = "a" + s // digits may lead what is no number: 10.0.0.0/8 is caught above
-	}
-	if !plainStart.MatchString(start) || strings.Contains(s, ": ") || strings.Contains(s, " #") || strings.HasSuffix(s, ":") ||
-		strings.TrimSpace(s) != s || strings.HasPrefix(s, "...") {
-		return false
-	}
-	return !flow || !strings.ContainsAny(s, ",[]{}")
-}
-
-// literalSafe tells a text of several lines that a literal block scalar can hold.
-func literalSafe(s string) bool {
-	if !strings.Contains(strings.TrimSuffix(s, "\n"), "\n") || strings.HasPrefix(s, " ") || strings.HasPrefix(s, "\n") || strings.HasPrefix(s, "\t") {
-		return false
-	}
-	for _, line := range strings.Split(s, "\n") {
-		if !printable(strings.ReplaceAll(line, "\t", " ")) || strings.TrimRight(line, " \t") != line {
-			return false
+	case n.Kind == yaml.AliasNode || short == "!!merge":
+	case n.Kind == yaml.ScalarNode:
+		plain := yaml.Node{Kind: yaml.ScalarNode, Value: n.Value}
+		if short != "!!str" && (n.Style&quoted != 0 || plain.ShortTag() != short) {
+			tag = short
 		}
+	case short != "!!map" && short != "!!seq":
+		tag = short
 	}
-	return !strings.HasSuffix(s, "\n\n")
-}
-
-func literal(s string, step int) string {
-	head := "|"
-	if !strings.HasSuffix(s, "\n") {
-		head = "|-"
+	if tag != "" && !strings.HasPrefix(tag, "!") {
+		tag = "!<" + tag + ">"
 	}
-	lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n")
-	for i, l := range lines {
-		if l != "" {
-			lines[i] = strings.Repeat(" ", step) + l
-		}
-	}
-	return head + "\n" + strings.Join(lines, "\n")
+	return join(anchor, tag)
 }

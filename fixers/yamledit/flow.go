@@ -5,107 +5,263 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/oakum-dev/oakum/detect/source"
 )
 
-// insertFlow adds a pair (or an item, where key is nil) to a flow collection
-// that is not empty.
-func (w *writer) insertFlow(b *yaml.Node, behind int, quoted bool, key, value *yaml.Node) {
-	text := w.flow(value)
-	if w.json {
-		text = w.pretty(b, value)
-	}
-	if key != nil {
-		k := w.scalar(key, nil, true)
-		if quoted {
-			k = quote(key.Value)
+// braceless tells a pair in a flow sequence that is a mapping by itself.
+func (w *writer) braceless(b *yaml.Node) bool {
+	p := w.Body(b)
+	return b.Kind == yaml.MappingNode && (w.src[p] != '{' || w.Of(b.Content[0]).Start <= p)
+}
+
+// quotes tells whether the keys of the flow collection around are quoted.
+func (w *writer) quotes(b *yaml.Node) bool {
+	return w.json || b != nil && b.Kind == yaml.MappingNode && b.Style&yaml.FlowStyle != 0 && len(b.Content) > 0 &&
+		b.Content[0].Style&yaml.DoubleQuotedStyle != 0
+}
+
+func (w *writer) replaceFlow(at place, b, a *yaml.Node) {
+	span := w.Of(b)
+	json := w.quotes(at.parent)
+	if key := at.key(); key != nil && bare(b) {
+		end := w.Of(key).End
+		colon := source.SkipBlank(w.src, end)
+		text := " " + w.flow(a, nil, json)
+		if colon < len(w.src) && w.src[colon] == ':' {
+			w.edit(colon+1, colon+1, text)
+		} else {
+			w.edit(end, end, ":"+text)
 		}
-		text = k + ": " + text
-	}
-	if behind < 0 {
-		first := w.start(b.Content[0])
-		w.edit(first, first, text+","+w.between(b))
 		return
 	}
-	width := 1
-	if key != nil {
-		width = 2
+	start := span.Start
+	props := w.props(w.restyled(b, a))
+	text := w.flow(a, b, json)
+	if at.parent != nil && w.ownLine(at.parent) && a.Kind != yaml.ScalarNode {
+		text = w.spread(a, w.baseIndent(at, span.Start), w.flowStep(at.parent), json)
 	}
-	end := w.end(b.Content[behind+width-1])
-	w.edit(end, end, ","+w.between(b)+text)
+	if at.parent != nil && at.key() != nil && start > 0 && w.src[start-1] == ':' && !json {
+		text = " " + text
+	}
+	w.edit(start, span.End, join(props, text))
 }
 
-// between is what separates the members of a flow collection: a blank, or a
-// break and the members' indentation.
-func (w *writer) between(b *yaml.Node) string {
-	first := w.start(b.Content[0])
-	line := lineStart(w.src, first)
-	if line > w.start(b) && strings.TrimSpace(string(w.src[line:first])) == "" {
-		return w.eol + string(w.src[line:first])
-	}
-	if w.json && !bytes.Contains(w.src[w.start(b):w.end(b)], []byte(", ")) && len(b.Content) > 2 {
-		return ""
-	}
-	return " "
+// baseIndent is the indentation of the line that a value starts on.
+func (w *writer) baseIndent(at place, p int) string {
+	start := lineStart(w.src, p)
+	text := w.src[start:p]
+	return string(text[:len(text)-len(bytes.TrimLeft(text, " \t"))])
 }
 
-// pretty writes a value for a JSON file: over several lines where its
-// neighbours are.
-func (w *writer) pretty(b, n *yaml.Node) string {
-	sep := w.between(b)
-	if !strings.HasPrefix(sep, w.eol) || n.Kind == yaml.ScalarNode || len(n.Content) == 0 {
-		return w.flow(n)
-	}
-	base := strings.TrimPrefix(sep, w.eol)
-	return w.prettyAt(n, base, w.jsonStep(b))
+// ownLine tells whether the members of a flow collection have lines of their own.
+func (w *writer) ownLine(b *yaml.Node) bool {
+	first := w.Of(b.Content[0]).Start
+	start := lineStart(w.src, first)
+	return start > w.Body(b) && len(bytes.TrimLeft(w.src[start:first], " \t")) == 0
 }
 
-func (w *writer) jsonStep(b *yaml.Node) string {
-	first := w.start(b.Content[0])
-	inner := w.src[lineStart(w.src, first):first]
-	open := w.start(b)
-	outer := w.src[lineStart(w.src, open):open]
-	outer = outer[:len(outer)-len(bytes.TrimLeft(outer, " \t"))]
-	if len(inner) > len(outer) {
-		return string(inner[len(outer):])
+// flowStep is the indentation of the members of a flow collection against the
+// line that opens it.
+func (w *writer) flowStep(b *yaml.Node) string {
+	inner := w.baseIndent(place{}, w.Of(b.Content[0]).Start)
+	outer := w.baseIndent(place{}, w.Body(b))
+	if step, ok := strings.CutPrefix(inner, outer); ok && step != "" {
+		return step
 	}
-	return "  "
+	return spaces(2)
 }
 
-func (w *writer) prettyAt(n *yaml.Node, base, step string) string {
-	if n.Kind == yaml.ScalarNode || len(n.Content) == 0 {
-		return w.flow(n)
+// flowMembers removes elements of a flow collection and adds members.
+// At least one element stays.
+func (w *writer) flowMembers(b *yaml.Node, els []element, inserts map[int][]member) {
+	for _, e := range els {
+		if w.src[e.start] == '?' || bytes.HasSuffix(bytes.TrimRight(w.src[:e.start], " \t\r\n"), []byte("?")) {
+			w.refuse(Unproved, e.node, "the mapping is written with explicit keys (?)")
+			return
+		}
+	}
+	// A new member takes the place of one that goes, where it can.
+	kept := -1
+	for i := range els {
+		if !els[i].removed {
+			kept = i
+			continue
+		}
+		if news := inserts[kept]; len(news) > 0 {
+			w.edit(els[i].start, els[i].end, w.member(b, news[0]))
+			els[i].removed = false
+			inserts[kept] = nil
+			if len(news) > 1 {
+				inserts[i] = append(news[1:], inserts[i]...)
+			}
+			kept = i
+		}
+	}
+	last := len(els) - 1
+	for last >= 0 && els[last].removed {
+		last--
+	}
+	for i := 0; i < last; i++ {
+		if els[i].removed {
+			w.cutMember(els, i)
+		}
+	}
+	if last+1 < len(els) {
+		w.cutTail(els, last)
+	}
+	for i := -1; i < len(els); i++ {
+		for k, m := range inserts[i] {
+			w.addMember(b, els, i, k, w.member(b, m))
+		}
+	}
+}
+
+// member writes a new pair or item of a flow collection.
+func (w *writer) member(b *yaml.Node, m member) string {
+	json := w.quotes(b)
+	text := w.flow(m.value, nil, json)
+	if w.ownLine(b) {
+		text = w.spread(m.value, w.baseIndent(place{}, w.Of(b.Content[0]).Start), w.flowStep(b), json)
+	}
+	if m.key == nil {
+		return text
+	}
+	colon := ": "
+	if json && w.tight(b, ':') {
+		colon = ":"
+	}
+	return w.flow(m.key, nil, json) + colon + text
+}
+
+// tight tells whether a flow collection has no blank behind its colons or commas.
+func (w *writer) tight(b *yaml.Node, sign byte) bool {
+	p := w.Of(b.Content[0]).End
+	if b.Kind == yaml.MappingNode && sign == ',' {
+		p = w.PairEnd(b, 0)
+	}
+	p = source.SkipBlank(w.src, p)
+	return p+1 < len(w.src) && w.src[p] == sign && !source.Blank(w.src[p+1]) && source.BreakLen(w.src[p+1:]) == 0
+}
+
+// comma is the offset of the comma behind an element, or -1.
+func (w *writer) comma(e element) int {
+	if p := source.SkipBlank(w.src, e.end); p < len(w.src) && w.src[p] == ',' {
+		return p
+	}
+	return -1
+}
+
+// alone is the lines of an element that shares them with no other, ok if so.
+func (w *writer) alone(e element) (start, stop int, ok bool) {
+	start = lineStart(w.src, e.start)
+	end := e.end
+	if c := w.comma(e); c >= 0 {
+		end = c + 1
+	}
+	rest := bytes.TrimLeft(w.src[end:lineEnd(w.src, end)], " \t")
+	if len(bytes.TrimLeft(w.src[start:e.start], " \t")) > 0 || len(rest) > 0 && rest[0] != '#' {
+		return 0, 0, false
+	}
+	return start, nextLine(w.src, end), true
+}
+
+// cutMember removes an element that others follow.
+func (w *writer) cutMember(els []element, i int) {
+	if start, stop, ok := w.alone(els[i]); ok {
+		w.edit(start, stop, "")
+		return
+	}
+	stop := els[i+1].start
+	if bytes.IndexByte(w.src[els[i].end:stop], '#') >= 0 {
+		stop = w.comma(els[i]) + 1
+	}
+	w.edit(els[i].start, stop, "")
+}
+
+// cutTail removes all elements behind the last that stays, and its comma.
+func (w *writer) cutTail(els []element, last int) {
+	end := els[len(els)-1]
+	lines := true
+	for _, e := range els[last+1:] {
+		_, _, ok := w.alone(e)
+		lines = lines && ok
+	}
+	if !lines {
+		if bytes.IndexByte(w.src[els[last].end:els[last+1].start], '#') >= 0 {
+			w.refuse(Unproved, end.node, "a comment stands between what stays and what is to be removed")
+			return
+		}
+		w.edit(els[last].end, end.end, "")
+		return
+	}
+	if c := w.comma(els[last]); c >= 0 && w.comma(end) < 0 {
+		w.edit(c, c+1, "")
+	}
+	for _, e := range els[last+1:] {
+		start, stop, _ := w.alone(e)
+		w.edit(start, stop, "")
+	}
+}
+
+// addMember adds a member behind the element at index i, -1 for the front. k is
+// its number among those added there.
+func (w *writer) addMember(b *yaml.Node, els []element, i, k int, text string) {
+	lines := w.ownLine(b)
+	indent := w.baseIndent(place{}, els[0].start)
+	separator := " "
+	if len(els) > 1 && w.tight(b, ',') {
+		separator = ""
+	}
+	if lines {
+		separator = w.eol + indent
+	}
+	if i < 0 {
+		at := els[0].start
+		w.edit(at, at, text+","+separator)
+		return
+	}
+	end := els[i].end
+	from := end
+	c := w.comma(els[i])
+	if c >= 0 {
+		from = c + 1
+	}
+	rest := bytes.TrimLeft(w.src[from:lineEnd(w.src, from)], " \t")
+	if !lines || len(rest) == 0 || rest[0] != '#' {
+		w.edit(end, end, ","+separator+text)
+		return
+	}
+	// The comment behind the element stays with it.
+	at := nextLine(w.src, from)
+	if c >= 0 {
+		w.edit(at, at, indent+text+","+w.eol)
+		return
+	}
+	if k == 0 {
+		w.edit(end, end, ",")
+	} else {
+		w.edit(lineEnd(w.src, from), lineEnd(w.src, from), ",")
+	}
+	w.edit(lineEnd(w.src, from), lineEnd(w.src, from), w.eol+indent+text)
+}
+
+// spread writes a value in flow style over several lines.
+func (s style) spread(n *yaml.Node, base, step string, json bool) string {
+	if n.Kind != yaml.MappingNode && n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+		return s.flow(n, nil, json)
 	}
 	var parts []string
 	open, stop := "{", "}"
 	if n.Kind == yaml.SequenceNode {
 		open, stop = "[", "]"
 		for _, c := range n.Content {
-			parts = append(parts, base+step+w.prettyAt(c, base+step, step))
+			parts = append(parts, base+step+s.spread(c, base+step, step, json))
 		}
 	} else {
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			parts = append(parts, base+step+quote(n.Content[i].Value)+": "+w.prettyAt(n.Content[i+1], base+step, step))
+			parts = append(parts, base+step+s.flow(n.Content[i], nil, json)+": "+s.spread(n.Content[i+1], base+step, step, json))
 		}
 	}
-	return open + w.eol + strings.Join(parts, ","+w.eol) + w.eol + base + stop
-}
-
-// removeFlow cuts the members from Content index i to last out of a flow
-// collection, with one comma.
-func (w *writer) removeFlow(b *yaml.Node, i, last, width int) {
-	start, end := w.start(b.Content[i]), w.end(b.Content[last])
-	if last+1 < len(b.Content) {
-		w.edit(start, w.start(b.Content[last+1]), "")
-		return
-	}
-	if i == 0 {
-		w.edit(start, end, "")
-		return
-	}
-	w.edit(w.end(b.Content[i-1]), end, "")
-	_ = width
-}
-
-func quotedKeys(b *yaml.Node) bool {
-	return len(b.Content) > 0 && b.Kind == yaml.MappingNode && b.Content[0].Style&yaml.DoubleQuotedStyle != 0
+	return join(s.props(n), open+s.eol+strings.Join(parts, ","+s.eol)+s.eol+base+stop)
 }

@@ -9,6 +9,49 @@ import (
 	"github.com/oakum-dev/oakum/detect/source"
 )
 
+// style is how new text is written at one place of a file.
+type style struct {
+	eol      string
+	json     bool
+	step     int  // columns of one level
+	sequence int  // columns from a key to the dashes of its list
+	width    int  // columns from a dash to its item
+	single   bool // strings that need quotes get single ones
+}
+
+// near takes the style of the neighbours of what is added to a collection.
+func (w *writer) near(b *yaml.Node) style {
+	s := w.style
+	s.width = 2
+	switch {
+	case b == nil || b.Style&yaml.FlowStyle != 0:
+	case b.Kind == yaml.MappingNode:
+		for i := 0; i+1 < len(b.Content); i += 2 {
+			v := b.Content[i+1]
+			by := v.Column - b.Content[i].Column
+			if v.Style&yaml.FlowStyle != 0 || len(v.Content) == 0 || v.Anchor != "" || v.Line == b.Content[i].Line {
+				continue
+			}
+			if v.Kind == yaml.MappingNode && by > 0 {
+				s.step = by
+			} else if v.Kind == yaml.SequenceNode && by >= 0 {
+				s.sequence = by
+			}
+		}
+	case b.Kind == yaml.SequenceNode:
+		column := b.Column
+		if b.Anchor != "" || b.Style&yaml.TaggedStyle != 0 {
+			break
+		}
+		for _, c := range b.Content {
+			if by := c.Column - column; c.Kind == yaml.MappingNode && c.Style&yaml.FlowStyle == 0 && by > 1 && by < 10 {
+				s.width = by
+			}
+		}
+	}
+	return s
+}
+
 // dominantBreak is the line break most lines of a file end with.
 func dominantBreak(src []byte) string {
 	if crlf := bytes.Count(src, []byte("\r\n")); crlf > 0 && crlf*2 > bytes.Count(src, []byte("\n")) {
@@ -17,31 +60,40 @@ func dominantBreak(src []byte) string {
 	return "\n"
 }
 
-func isJSON(root *yaml.Node, src []byte) bool {
-	return root.Style&yaml.FlowStyle != 0 && quotedKeys(root) && !bytes.Contains(src, []byte("\n---"))
+// isJSON tells a document that is JSON: its root is in flow style, and the
+// first key is quoted.
+func isJSON(root *yaml.Node) bool {
+	for n := root; n.Style&yaml.FlowStyle != 0 && len(n.Content) > 0; n = n.Content[0] {
+		if n.Kind == yaml.MappingNode {
+			return n.Content[0].Style&yaml.DoubleQuotedStyle != 0
+		}
+	}
+	return false
 }
 
 // indentStep is the number of columns that nested mappings move right by.
-func indentStep(root *yaml.Node) int {
+func indentStep(roots ...*yaml.Node) int {
 	counts := map[int]int{}
-	walkBlock(root, func(parent, key, value *yaml.Node) {
-		if value.Kind == yaml.MappingNode {
-			if d := value.Column - key.Column; d > 0 {
+	for _, root := range roots {
+		walkBlock(root, func(key, value *yaml.Node) {
+			if d := value.Column - key.Column; value.Kind == yaml.MappingNode && d > 0 {
 				counts[d]++
 			}
-		}
-	})
+		})
+	}
 	return most(counts, 2)
 }
 
 // sequenceIndent is the number of columns from a key to the dashes below it.
-func sequenceIndent(root *yaml.Node) int {
+func sequenceIndent(roots ...*yaml.Node) int {
 	counts := map[int]int{}
-	walkBlock(root, func(parent, key, value *yaml.Node) {
-		if value.Kind == yaml.SequenceNode {
-			counts[value.Column-key.Column]++
-		}
-	})
+	for _, root := range roots {
+		walkBlock(root, func(key, value *yaml.Node) {
+			if d := value.Column - key.Column; value.Kind == yaml.SequenceNode && d >= 0 {
+				counts[d]++
+			}
+		})
+	}
 	return most(counts, 2)
 }
 
@@ -55,11 +107,13 @@ func most(counts map[int]int, otherwise int) int {
 	return best
 }
 
-func walkBlock(n *yaml.Node, f func(parent, key, value *yaml.Node)) {
+// walkBlock calls f with the pairs whose value is a block collection on lines of its own.
+func walkBlock(n *yaml.Node, f func(key, value *yaml.Node)) {
 	if n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle == 0 {
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			if v := n.Content[i+1]; v.Style&yaml.FlowStyle == 0 && len(v.Content) > 0 && v.Anchor == "" {
-				f(n, n.Content[i], v)
+			v := n.Content[i+1]
+			if v.Style&yaml.FlowStyle == 0 && len(v.Content) > 0 && v.Anchor == "" && v.Line > n.Content[i].Line {
+				f(n.Content[i], v)
 			}
 		}
 	}
@@ -68,37 +122,39 @@ func walkBlock(n *yaml.Node, f func(parent, key, value *yaml.Node)) {
 	}
 }
 
-// Style is how a repository writes its manifests.
+// Style is how a repository writes its manifests, for files that are new.
 type Style struct {
-	Break          string
-	Indent         int
-	SequenceIndent int
-	Start          bool // files begin with ---
+	Break          string // of lines: LF or CRLF
+	Indent         int    // columns of one level
+	SequenceIndent int    // columns from a key to the dashes of its list
+	Start          bool   // files begin with ---
 }
 
-// DetectStyle takes the style of the files next to a new one.
+// DetectStyle takes the style of the files next to a new one: what most of
+// them do. Texts that do not parse say nothing about indentation.
 func DetectStyle(texts ...*source.Text) Style {
 	s := Style{Break: "\n", Indent: 2, SequenceIndent: 2}
-	start, crlf, n := 0, 0, 0
+	start, crlf := 0, 0
 	indents, sequences := map[int]int{}, map[int]int{}
 	for _, t := range texts {
-		b := bytes.TrimPrefix(t.Bytes(), []byte("\ufeff"))
-		n++
+		b := bytes.TrimPrefix(t.Bytes(), []byte(source.BOM))
 		if bytes.HasPrefix(b, []byte("---")) {
 			start++
 		}
 		if dominantBreak(b) == "\r\n" {
 			crlf++
 		}
+		var roots []*yaml.Node
 		for _, d := range t.Documents() {
 			if root, err := t.Parse(d); err == nil && root != nil {
-				indents[indentStep(root)]++
-				sequences[sequenceIndent(root)]++
+				roots = append(roots, root)
 			}
 		}
+		indents[indentStep(roots...)]++
+		sequences[sequenceIndent(roots...)]++
 	}
-	s.Start = start*2 > n
-	if crlf*2 > n {
+	s.Start = start*2 > len(texts)
+	if crlf*2 > len(texts) {
 		s.Break = "\r\n"
 	}
 	s.Indent, s.SequenceIndent = most(indents, 2), most(sequences, 2)
@@ -107,13 +163,15 @@ func DetectStyle(texts ...*source.Text) Style {
 
 // Encode writes the documents of a new file.
 func (s Style) Encode(documents ...*yaml.Node) []byte {
-	w := &writer{eol: s.Break, step: s.Indent, sequenceIndent: s.SequenceIndent}
+	st := style{eol: s.Break, step: s.Indent, sequence: s.SequenceIndent, width: 2}
 	var b strings.Builder
 	for i, n := range documents {
 		if s.Start || i > 0 {
 			b.WriteString("---" + s.Break)
 		}
-		b.WriteString(w.indent(strings.Join(w.lines(n), "\n"), 0) + s.Break)
+		for _, l := range st.document(n) {
+			b.WriteString(l + s.Break)
+		}
 	}
 	return []byte(b.String())
 }

@@ -107,6 +107,8 @@ func forbidden(res *http.Response, right, said string) string {
 	switch {
 	case strings.Contains(said, "rate limit"):
 		return "try again in an hour"
+	case strings.Contains(said, "not permitted to create or approve pull requests"):
+		return "allow it under Settings, Actions, General, Workflow permissions, or use the token of an App"
 	case strings.Contains(said, "archived"):
 		return "unarchive the repository, or leave it out"
 	case strings.Contains(said, "saml") || res.Header.Get("X-GitHub-SSO") != "":

@@ -11,10 +11,8 @@ import (
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/config"
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/storage"
-	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/memory"
 )
 
@@ -88,5 +86,5 @@ func newStorage(dir string) (storage.Storer, error) {
 	if len(entries) > 0 {
 		return nil, fmt.Errorf("making a repository for the clone: %s is not empty: name another directory", dir)
 	}
-	return filesystem.NewStorage(osfs.New(dir), cache.NewObjectLRUDefault()), nil
+	return onDisk(osfs.New(dir)), nil
 }

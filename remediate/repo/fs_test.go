@@ -111,6 +111,32 @@ func TestFSFromManyGoroutines(t *testing.T) {
 	wait.Wait()
 }
 
+func TestClose(t *testing.T) {
+	t.Parallel()
+	dir := workTree(t, map[string]string{"a.yaml": "a: 1\n", "b.yaml": "b: 1\n"})
+	git(t, dir, "gc", "--quiet")
+	r := open(t, dir)
+	_, commit, err := r.Head()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		f, err := r.FS(commit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := list(t, f); len(got) != 2 {
+			t.Errorf("files %q", got)
+		}
+		if content, err := fs.ReadFile(f, "b.yaml"); string(content) != "b: 1\n" || err != nil {
+			t.Errorf("%q, %v", content, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestFSHidesWhatCouldEscape: links, submodules and names that a checkout
 // would take for something else.
 func TestFSHidesWhatCouldEscape(t *testing.T) {

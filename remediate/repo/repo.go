@@ -7,15 +7,19 @@ package repo
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"slices"
 	"sync"
 
+	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/storage"
+	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
 // Repository is a git repository on disk or in memory. Its methods may be
@@ -51,7 +55,27 @@ func Open(path string) (*Repository, error) {
 	case err != nil:
 		return nil, fmt.Errorf("opening repository %s: %w", path, err)
 	}
+	if s, ok := g.Storer.(*filesystem.Storage); ok {
+		g.Storer = onDisk(s.Filesystem())
+	}
 	return &Repository{name: path, git: g, store: g.Storer}, nil
+}
+
+// onDisk keeps pack files open between reads, which are several times faster
+// for it.
+func onDisk(dotGit billy.Filesystem) storage.Storer {
+	return filesystem.NewStorageWithOptions(dotGit, cache.NewObjectLRUDefault(), filesystem.Options{KeepDescriptors: true})
+}
+
+// Close closes the files that reading has opened. The repository can still be
+// read afterwards.
+func (r *Repository) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c, ok := r.store.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
 }
 
 // Head is the branch that is checked out, without refs/heads/, and its commit.

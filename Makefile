@@ -1,0 +1,22 @@
+# Everything a newcomer needs: make demo, make test.
+.PHONY: demo test test-long lint bench build
+
+build: ## the static binary, as the Dockerfile builds it
+	.ci/build
+
+demo: ## the main job on an embedded repository: no account, no cluster
+	go run ./cmd/oakum demo
+
+test: ## every test, with GitHub's own description of its interface as a judge
+	.ci/openapi.sh
+	OAKUM_STRICT=1 go test -race ./...
+
+test-long: ## the same, with 200,000 random edits of real manifests
+	.ci/openapi.sh
+	OAKUM_STRICT=1 OAKUM_LONG=1 go test -timeout 60m ./...
+
+lint:
+	.ci/lint
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...

@@ -1,0 +1,173 @@
+package policies_test
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
+)
+
+// TestSafety: no fix that is made without a person's judgment may do what is
+// known to break workloads, or override what an author wrote.
+func TestSafety(t *testing.T) {
+	t.Parallel()
+	t.Run("goldens", func(t *testing.T) {
+		t.Parallel()
+		names, err := filepath.Glob(filepath.Join(root(t), "testdata", "policies", "*.txtar"))
+		if err != nil || len(names) == 0 {
+			t.Fatalf("no goldens: %v", err)
+		}
+		set := &manifest.Set{}
+		for _, name := range names {
+			archive, err := txtar.ParseFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, errs := manifest.Parse(filepath.Base(name)+"/"+archive.Files[0].Name, archive.Files[0].Data, manifest.Plain, nil)
+			if len(errs) > 0 {
+				t.Fatal(errs)
+			}
+			set.Files = append(set.Files, f)
+		}
+		safety(t, set)
+	})
+	t.Run("corpus", func(t *testing.T) {
+		t.Parallel()
+		safety(t, corpus(t))
+	})
+}
+
+func safety(t *testing.T, set *manifest.Set) {
+	fixes := 0
+	for _, f := range detect.Scan(set, detect.Options{Policies: load(t)}).Findings {
+		r, err := f.Violation.Repair()
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if r.Because == "" && r.Fixer == "" {
+			t.Errorf("%s: policy %s gives no reason for %s", f.Resource.ID(), f.Policy.Name, r.Safety)
+		}
+		if !r.Safety.Within(policy.Evidence) {
+			continue
+		}
+		for _, e := range r.Edits {
+			fixes++
+			if why := breaks(f.Resource, e); why != "" {
+				t.Errorf("%s:%d: policy %s, %s: %s %s: %s", f.Position.File, f.Position.Line, f.Policy.Name, r.Safety, e.Op, e.Path, why)
+			}
+		}
+	}
+	if fixes == 0 {
+		t.Error("nothing is mended without a person")
+	}
+	t.Logf("%d edits that need no person", fixes)
+}
+
+// breaks says what an edit is known to break.
+func breaks(r *manifest.Resource, e policy.Edit) string {
+	field := e.Path[len(e.Path)-1].Key
+	if e.Op == policy.Remove {
+		return "something that the author wrote goes"
+	}
+	if was := r.Field(e.Path); e.Op == policy.Set && was.Present && manifest.Scalar(was.Node) != nil && field != "drop" {
+		return "a value that the author wrote is overridden"
+	}
+	_, template, ok := r.PodTemplate()
+	if !ok {
+		return "no fix without a person is known for this kind"
+	}
+	spec := template["spec"].(map[string]any)
+	switch field {
+	case "seccompProfile":
+		for _, c := range concerned(spec, e.Path) {
+			if get(c, "securityContext", "privileged") == true {
+				return "a privileged container gets a seccomp profile"
+			}
+		}
+	case "runAsNonRoot":
+		for _, c := range concerned(spec, e.Path) {
+			if !declaresUser(spec, c) {
+				return "a container that may be root would be refused"
+			}
+		}
+	case "allowPrivilegeEscalation":
+		for _, c := range concerned(spec, e.Path) {
+			if get(c, "securityContext", "privileged") == true || slices.Contains(list(c, "securityContext", "capabilities", "add"), "SYS_ADMIN") {
+				return "the API server refuses it beside privileged and SYS_ADMIN"
+			}
+			if !startsNonRoot(spec, c) {
+				return "a container that may be root can no longer change users by set-user-ID programs"
+			}
+		}
+	case "drop", "add":
+		for _, c := range concerned(spec, e.Path) {
+			if !startsNonRoot(spec, c) {
+				return "a container that may be root loses what its start-up needs"
+			}
+		}
+	case "automountServiceAccountToken":
+		if name, _ := get(spec, "serviceAccountName").(string); name != "" && name != "default" {
+			return "a pod with a service account of its own loses its token"
+		}
+	default:
+		return "no fix of this field is known to need no person"
+	}
+	return ""
+}
+
+// concerned are the containers that an edit below the pod's or one container's security context reaches.
+func concerned(spec map[string]any, path manifest.Path) []map[string]any {
+	var out []map[string]any
+	for _, lists := range manifest.ContainerLists {
+		items, _ := spec[lists].([]any)
+		for i := range items {
+			c, _ := items[i].(map[string]any)
+			own := slices.IndexFunc(path, func(s manifest.Step) bool { return s.Item })
+			if own < 0 || path[own-1].Key == lists && path[own] == manifest.ItemStep(lists, items, i) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+func declaresUser(spec, container map[string]any) bool {
+	user, ok := get(container, "securityContext", "runAsUser").(int64)
+	if !ok {
+		user, _ = get(spec, "securityContext", "runAsUser").(int64)
+	}
+	return user > 0
+}
+
+func startsNonRoot(spec, container map[string]any) bool {
+	nonRoot, ok := get(container, "securityContext", "runAsNonRoot").(bool)
+	if !ok {
+		nonRoot, _ = get(spec, "securityContext", "runAsNonRoot").(bool)
+	}
+	return nonRoot || declaresUser(spec, container)
+}
+
+func get(v any, keys ...string) any {
+	for _, k := range keys {
+		m, _ := v.(map[string]any)
+		v = m[k]
+	}
+	return v
+}
+
+func list(v any, keys ...string) []string {
+	items, _ := get(v, keys...).([]any)
+	var out []string
+	for _, item := range items {
+		s, _ := item.(string)
+		out = append(out, strings.TrimPrefix(s, "CAP_"))
+	}
+	return out
+}
