@@ -8,19 +8,22 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/fixers"
 )
 
 // RunCase runs a test case of policies, a txtar archive: it judges the files
-// of the archive and returns the archive as it should be, with the section
-// findings, and, where the fixes of safety review change something, each
-// changed file again below fixed/.
+// of the archive, which is a repository with or without a configuration, and
+// returns the archive as it should be. The section findings has what is found,
+// a line each; fixes has what becomes of each of them at safety review; below
+// fixed/ stands every file that the fixes change.
 func RunCase(ctx context.Context, src []byte, o Settings) ([]byte, error) {
 	in := txtar.Parse(src)
 	out := &txtar.Archive{Comment: in.Comment}
 	tree := fstest.MapFS{}
 	for _, f := range in.Files {
-		if f.Name == "findings" || strings.HasPrefix(f.Name, "fixed/") {
+		if f.Name == "findings" || f.Name == "fixes" || strings.HasPrefix(f.Name, "fixed/") {
 			continue
 		}
 		tree[f.Name] = &fstest.MapFile{Data: f.Data}
@@ -29,12 +32,25 @@ func RunCase(ctx context.Context, src []byte, o Settings) ([]byte, error) {
 	if len(tree) == 0 {
 		return nil, fmt.Errorf("the case has no input: give it a section -- input.yaml --")
 	}
+	if f, ok := tree[ConfigName]; ok {
+		var err error
+		if o.Config, err = ParseConfig(ConfigName, f.Data); err != nil {
+			return nil, err
+		}
+		if o.Kubernetes, err = o.Config.Minor(); err != nil {
+			return nil, err
+		}
+	}
 	o.Config.Safety = policy.Review
 	p, err := ReadProject(tree, o)
 	if err != nil {
 		return nil, err
 	}
-	var findings strings.Builder
+	plan, err := p.Plan(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	var findings, fates strings.Builder
 	for _, e := range p.Set.Errors {
 		fmt.Fprintf(&findings, "%s:%d:%d: error: %s\n", e.File, e.Line, e.Column, e.Message)
 	}
@@ -42,18 +58,40 @@ func RunCase(ctx context.Context, src []byte, o Settings) ([]byte, error) {
 		fmt.Fprintf(&findings, "not evaluated: %v\n", err)
 	}
 	for _, f := range p.Result.Findings {
-		fmt.Fprintf(&findings, "%s:%d:%d: %s [%s]\n", f.Position.File, f.Position.Line, f.Position.Column, f.Message, f.Policy.Name)
+		at := f.Position
+		fmt.Fprintf(&findings, "%s:%d:%d: %s [%s]\n", at.File, at.Line, at.Column, f.Message, f.Policy.Name)
+		fmt.Fprintf(&fates, "%s:%d: %s [%s]\n", at.File, at.Line, plan.fate(f), f.Policy.Name)
 	}
-	plan, err := p.Plan(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	for _, h := range plan.Held {
-		fmt.Fprintf(&findings, "%s:%d: held: %s: %s [%s]\n", h.Finding.Position.File, h.Finding.Position.Line, h.Reason, h.Detail, h.Finding.Policy.Name)
-	}
-	out.Files = append(out.Files, txtar.File{Name: "findings", Data: []byte(findings.String())})
+	out.Files = append(out.Files,
+		txtar.File{Name: "findings", Data: []byte(findings.String())}, txtar.File{Name: "fixes", Data: []byte(fates.String())})
 	for _, c := range plan.Changes {
 		out.Files = append(out.Files, txtar.File{Name: "fixed/" + c.Path, Data: c.After})
 	}
 	return txtar.Format(out), nil
+}
+
+// fate is what a plan makes of a finding: the fix, how bold it is and why, or
+// why it is held.
+func (p *Plan) fate(f *detect.Finding) string {
+	for _, c := range p.Changes {
+		for _, fix := range c.Fixes {
+			if fix.Finding == f {
+				return fmt.Sprintf("%s: %s (%s)", fix.Safety, fix.Title, because(fix))
+			}
+		}
+	}
+	for _, h := range p.Held {
+		if h.Finding == f {
+			return fmt.Sprintf("held, %s: %s", h.Reason, h.Detail)
+		}
+	}
+	return "nothing"
+}
+
+func because(fix *fixers.Fix) string {
+	var out []string
+	for _, e := range fix.Evidence {
+		out = append(out, e.Text)
+	}
+	return strings.Join(out, "; ")
 }

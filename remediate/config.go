@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policy"
 )
 
@@ -57,6 +59,21 @@ func ParseConfig(name string, src []byte) (Config, error) {
 		return c, fmt.Errorf("reading %s: pullRequests.groupBy is %q, want one of %v", name, g, Groupings)
 	}
 	return c, nil
+}
+
+// Minor is the minor version of the cluster, from 1.34, v1.34 or
+// v1.34.2-gke.100; 0 where none is given.
+func (c Config) Minor() (int, error) {
+	if c.Kubernetes == "" {
+		return 0, nil
+	}
+	parts := strings.SplitN(strings.TrimPrefix(c.Kubernetes, "v"), ".", 3)
+	if len(parts) >= 2 && parts[0] == "1" {
+		if n, err := strconv.Atoi(parts[1]); err == nil && n >= 0 && n <= detect.LatestKubernetes {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("kubernetes version %q is not one of 1.0 to 1.%d", c.Kubernetes, detect.LatestKubernetes)
 }
 
 // Apply gives the policies that a configuration leaves on, with its parameters

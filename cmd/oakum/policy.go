@@ -183,9 +183,9 @@ func (a *app) policyTestCommand() *cobra.Command {
 		Use:   "test PATH...",
 		Short: "run the test cases of policies",
 		Long: `Test runs txtar files: the files in one are judged by the policy it is named
-after, or by those of --policy. Its section findings says what is expected, one
-a line, and below fixed/ stands each file as the fixes of safety review leave
-it. A difference is printed as a diff; --update writes what is.`,
+after, or by those of --policy. Its section findings says what is found, fixes
+what becomes of each finding at safety review, and below fixed/ stands each file
+as the fixes leave it. A difference is printed as a diff; --update writes what is.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			all, err := a.library()
@@ -243,7 +243,7 @@ func (a *app) testPolicy(c *cobra.Command, all []*policy.Policy, name string, up
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", name, err)
 	}
-	got, err := remediate.RunCase(c.Context(), src, remediate.Settings{Policies: all, Selected: selected})
+	got, err := remediate.RunCase(c.Context(), src, remediate.Settings{Policies: selected, Selected: selected})
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", name, err)
 	}

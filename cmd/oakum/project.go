@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/oakum-dev/oakum/detect"
@@ -151,25 +150,11 @@ func (a *app) settings(tree fs.FS) (remediate.Settings, error) {
 	if a.kubernetes != "" {
 		o.Config.Kubernetes = a.kubernetes
 	}
-	if o.Kubernetes, err = minor(o.Config.Kubernetes); err != nil {
+	if o.Kubernetes, err = o.Config.Minor(); err != nil {
 		return o, err
 	}
 	o.Exclude = append(slices.Clone(o.Config.Exclude), a.exclude...)
 	return o, nil
-}
-
-// minor reads the minor version of 1.34, v1.34 or v1.34.2-gke.100.
-func minor(version string) (int, error) {
-	if version == "" {
-		return 0, nil
-	}
-	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	if len(parts) >= 2 && parts[0] == "1" {
-		if n, err := strconv.Atoi(parts[1]); err == nil && n >= 0 && n <= detect.LatestKubernetes {
-			return n, nil
-		}
-	}
-	return 0, fmt.Errorf("kubernetes version %q is not one of 1.0 to 1.%d", version, detect.LatestKubernetes)
 }
 
 // library is every policy: the built-in ones, and the user's.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,7 @@ import (
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/remediate"
 )
 
 // official is the Pod Security evaluator of Kubernetes, asked check by check.
@@ -274,4 +276,20 @@ func moduleDir(t *testing.T, module string) string {
 		t.Fatalf("finding module %s: %v", module, err)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// mend plans every fix up to review.
+func mend(t *testing.T, set *manifest.Set, findings []*detect.Finding, options detect.Options) *remediate.Plan {
+	t.Helper()
+	tree := fstest.MapFS{}
+	for _, f := range set.Files {
+		tree[f.Path] = &fstest.MapFile{Data: f.Source}
+	}
+	plan, err := remediate.MakePlan(t.Context(), remediate.Input{
+		Tree: tree, Set: set, Findings: findings, Detect: options, Safety: policy.Review,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
 }
