@@ -9,7 +9,10 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
@@ -72,11 +75,19 @@ func MakePlan(ctx context.Context, in Input) (*Plan, error) {
 		}
 		p.add(&fix)
 	}
+	// Rendering what is there keeps one core busy while the others edit.
+	rendered := make(chan struct{})
+	go func() {
+		defer close(rendered)
+		p.renderBefore(ctx, slices.Sorted(maps.Keys(p.files)))
+	}()
+	defer func() { <-rendered }()
 	// Whatever fails its proof is dropped whole, and the rest is made again
 	// without it: what remains was proved together.
 	for {
 		p.build()
 		if p.settled() && p.rescan() {
+			<-rendered
 			ok, err := p.render(ctx)
 			if err != nil {
 				return nil, err
@@ -107,7 +118,7 @@ type planner struct {
 	was      map[string]bool // findings before, by place, of the files in scanned
 	scanned  map[string]bool
 	roots    []render.Root
-	builds   map[string]built  // before, by directory
+	builds   map[string]built  // before, by directory, of the roots that a fix reaches
 	rendered map[string]string // what of a root's files was proved, by directory
 	restart  bool              // a fix was dropped since the last build
 }
@@ -148,17 +159,26 @@ func (p *planner) settled() bool { return !p.restart }
 // build makes every file whose fixes changed.
 func (p *planner) build() {
 	p.restart = false
-	for _, name := range slices.Sorted(maps.Keys(p.files)) {
-		f := p.files[name]
-		if f.built || len(f.fixes) == 0 {
-			continue
+	var todo []*fileChange
+	for _, f := range p.changed() {
+		if !f.built {
+			f.built, f.judged = true, false
+			todo = append(todo, f)
 		}
-		f.built, f.judged = true, false
-		if dropped := f.make(p); len(dropped) > 0 {
-			for _, d := range dropped {
-				p.drop(d.fix, d.reason, "%s", d.detail)
+	}
+	bad := make([][]dropped, len(todo))
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(todo); i = int(next.Add(1)) - 1 {
+				bad[i] = todo[i].make(p)
 			}
-		}
+		})
+	}
+	wg.Wait()
+	for _, d := range slices.Concat(bad...) {
+		p.drop(d.fix, d.reason, "%s", d.detail)
 	}
 }
 
@@ -193,11 +213,14 @@ func (p *planner) read(name string) ([]byte, error) {
 	return fs.ReadFile(p.in.Tree, name)
 }
 
+// neighbours is how many files next to a new one are asked for their style.
+const neighbours = 8
+
 // style is how the manifests next to a new file are written.
 func (p *planner) style(name string) yamledit.Style {
 	var texts []*source.Text
 	for _, f := range p.in.Set.Files {
-		if path.Dir(f.Path) == path.Dir(name) && f.Form == manifest.Plain && path.Ext(f.Path) != ".json" {
+		if path.Dir(f.Path) == path.Dir(name) && f.Form == manifest.Plain && path.Ext(f.Path) != ".json" && len(texts) < neighbours {
 			texts = append(texts, f.Text)
 		}
 	}

@@ -48,9 +48,6 @@ func (o overlay) Open(name string) (fs.File, error) {
 // after: what is rendered may change only as the fixes mean it to. It tells
 // whether nothing was dropped.
 func (p *planner) render(ctx context.Context) (bool, error) {
-	if p.roots == nil {
-		p.roots = render.Roots(p.in.Tree, p.in.Kustomizations)
-	}
 	files := map[string][]byte{}
 	kustomizations := maps.Clone(p.in.Kustomizations)
 	for _, f := range p.changed() {
@@ -76,12 +73,12 @@ func (p *planner) render(ctx context.Context) (bool, error) {
 		if version == "" || p.rendered[root.Dir] == version {
 			continue
 		}
-		was, err := p.builtBefore(ctx, root)
-		if err != nil {
+		was := p.builds[root.Dir]
+		if was.err != nil {
 			continue // it could not be built before either: it proves nothing
 		}
 		is, err := render.Build(ctx, after, rootsAfter[root.Dir])
-		p.judgeRender(root, render.Compare(was, is), err, intended)
+		p.judgeRender(root, render.Compare(was.objects, is), err, intended)
 		if err := ctx.Err(); err != nil || p.restart {
 			return false, err
 		}
@@ -114,14 +111,16 @@ func (p *planner) version(root render.Root) string {
 	return string(h.Sum(nil))
 }
 
-// builtBefore builds a root as it is, once.
-func (p *planner) builtBefore(ctx context.Context, root render.Root) ([]render.Object, error) {
-	b, ok := p.builds[root.Dir]
-	if !ok {
-		b.objects, b.err = render.Build(ctx, p.in.Tree, root)
-		p.builds[root.Dir] = b
+// renderBefore finds the roots, and builds those that read one of the files, as they are.
+func (p *planner) renderBefore(ctx context.Context, files []string) {
+	p.roots = render.Roots(p.in.Tree, p.in.Kustomizations)
+	for _, root := range p.roots {
+		if root.Err == nil && slices.ContainsFunc(files, func(f string) bool { _, ok := slices.BinarySearch(root.Files, f); return ok }) {
+			var b built
+			b.objects, b.err = render.Build(ctx, p.in.Tree, root)
+			p.builds[root.Dir] = b
+		}
 	}
-	return b.objects, b.err
 }
 
 type built struct {
