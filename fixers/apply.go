@@ -8,6 +8,7 @@ import (
 
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/fixers/yamledit"
 )
 
 // Desired makes the edits of a fix on a copy of its resource's document:
@@ -170,10 +171,29 @@ func appendItem(root *yaml.Node, path manifest.Path, value any) error {
 	return nil
 }
 
-// step follows one hop without crossing into shared bytes.
+// Expand gives a resource what the edits reach through aliases and merge keys
+// as copies of its own. It comes first, before any fix of the document is made,
+// so that what they copy is what the file says.
+func Expand(resource *yaml.Node, edits []policy.Edit) {
+	for _, e := range edits {
+		n := resource
+		for _, s := range e.Path {
+			next, err := step(n, s)
+			if err != nil || next == nil {
+				break
+			}
+			n = next
+		}
+		if n.Kind == yaml.AliasNode {
+			yamledit.Concrete(n)
+		}
+	}
+}
+
+// step follows one hop. What it crosses into is the resource's own.
 func step(n *yaml.Node, s manifest.Step) (*yaml.Node, error) {
 	if n.Kind == yaml.AliasNode {
-		n = n.Alias
+		yamledit.Concrete(n)
 	}
 	switch {
 	case n.Kind == yaml.MappingNode && !s.Item:
@@ -182,7 +202,7 @@ func step(n *yaml.Node, s manifest.Step) (*yaml.Node, error) {
 				return n.Content[i+1], nil
 			}
 		}
-		return nil, nil
+		return yamledit.Own(n, s.Key), nil
 	case n.Kind == yaml.SequenceNode && s.Item:
 		for i, c := range n.Content {
 			if manifest.ItemIs(c, i, s) {

@@ -110,9 +110,10 @@ type document struct {
 
 // edit is what one fix does to a copy of the document's root.
 type edit struct {
-	fix   *fixers.Fix
-	make  func(root *yaml.Node) error
-	prune func(root *yaml.Node)
+	fix    *fixers.Fix
+	expand func(root *yaml.Node)
+	make   func(root *yaml.Node) error
+	prune  func(root *yaml.Node)
 }
 
 // documents sorts the fixes of the file by the document they change.
@@ -133,6 +134,7 @@ func (f *fileChange) documents(text *source.Text) []*document {
 			d := get(r.Document, r.Root)
 			at := route(r.Root, r.Node)
 			d.edits = append(d.edits, edit{fix,
+				func(root *yaml.Node) { fixers.Expand(follow(root, at), fix.Edits) },
 				func(root *yaml.Node) error { return fixers.Desired(follow(root, at), fix.Edits) },
 				func(root *yaml.Node) { fixers.Prune(follow(root, at), fix.Edits) },
 			})
@@ -150,6 +152,7 @@ func (f *fileChange) documents(text *source.Text) []*document {
 				}
 			}
 			d.edits = append(d.edits, edit{fix,
+				func(*yaml.Node) {},
 				func(root *yaml.Node) error { return fixers.AddResource(root, reg.Resource) },
 				func(*yaml.Node) {},
 			})
@@ -163,14 +166,18 @@ func (f *fileChange) documents(text *source.Text) []*document {
 // one baseline: one that contradicts an earlier one is dropped whole.
 func (d *document) merge() (*yaml.Node, []dropped) {
 	var bad []dropped
+	baseline := yamledit.Clone(d.root)
+	for _, e := range d.edits {
+		e.expand(baseline)
+	}
 	var siblings [][]yamledit.Change
 	for _, e := range d.edits {
-		alone := yamledit.Clone(d.root)
+		alone := yamledit.Clone(baseline)
 		if err := e.make(alone); err != nil {
 			bad = append(bad, dropped{e.fix, fixers.HeldUnproved, err.Error()})
 			continue
 		}
-		siblings = append(siblings, yamledit.Diff(d.root, alone))
+		siblings = append(siblings, yamledit.Diff(baseline, alone))
 	}
 	if len(bad) > 0 {
 		return nil, bad
@@ -182,7 +189,7 @@ func (d *document) merge() (*yaml.Node, []dropped) {
 	if len(bad) > 0 {
 		return nil, bad
 	}
-	after := yamledit.Clone(d.root)
+	after := baseline
 	for _, e := range d.edits {
 		if err := e.make(after); err != nil {
 			return nil, []dropped{{e.fix, fixers.HeldConflict, err.Error()}}

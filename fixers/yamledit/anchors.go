@@ -12,16 +12,25 @@ import (
 // became of each node. It refuses the removal of an anchor that is still used.
 func (w *writer) aliases(root, after *yaml.Node) map[*yaml.Node]*yaml.Node {
 	w.users = map[*yaml.Node][]*yaml.Node{}
-	var walk func(*yaml.Node)
-	walk = func(n *yaml.Node) {
+	w.mergers = map[*yaml.Node]*yaml.Node{}
+	var walk func(n, merger *yaml.Node)
+	walk = func(n, merger *yaml.Node) {
 		if n.Kind == yaml.AliasNode {
 			w.users[n.Alias] = append(w.users[n.Alias], n)
+			w.mergers[n] = merger
 		}
-		for _, c := range n.Content {
-			walk(c)
+		for i, c := range n.Content {
+			switch {
+			case n.Kind == yaml.MappingNode && i%2 == 1 && isMerge(n.Content[i-1]):
+				walk(c, n)
+			case n.Kind == yaml.SequenceNode && c.Kind == yaml.AliasNode:
+				walk(c, merger)
+			default:
+				walk(c, nil)
+			}
 		}
 	}
-	walk(root)
+	walk(root, nil)
 	if len(w.users) == 0 {
 		return nil
 	}
@@ -53,12 +62,14 @@ func (w *writer) parts(alias, a *yaml.Node, match map[*yaml.Node]*yaml.Node) boo
 // stays tells whether a value's bytes may stay as they are.
 func (w *writer) stays(b, a *yaml.Node) bool {
 	switch {
-	case !same(b, a), a.Kind == yaml.AliasNode && b.Kind != yaml.AliasNode:
+	case a.Kind == yaml.AliasNode:
+		return b.Kind == yaml.AliasNode && a.Value == b.Value // what it stands for is judged at its anchor
+	case !same(b, a):
 		return false
 	case !w.stirred:
 		return true
 	case b.Kind == yaml.AliasNode:
-		return a.Kind == yaml.AliasNode || !w.parts(b, a, w.match)
+		return !w.parts(b, a, w.match)
 	}
 	return len(b.Content) == 0 // an alias inside may have to be written out
 }
@@ -108,56 +119,11 @@ func (w *writer) mayChange(b, a *yaml.Node) bool {
 		return w.parts(b, a, w.match)
 	}
 	users := w.users[b]
-	if slices.ContainsFunc(users, func(u *yaml.Node) bool { return w.match[u] != nil && w.match[u].Kind == yaml.AliasNode }) {
+	if slices.ContainsFunc(users, func(u *yaml.Node) bool {
+		return w.match[u] != nil && w.match[u].Kind == yaml.AliasNode && !w.agrees(u, b, a)
+	}) {
 		w.refuse(SharedAnchor, b, "the value at anchor &%s is used by %s too: changing it changes them all", b.Anchor, lines(users))
 		return false
-	}
-	return true
-}
-
-// hides refuses a new key that would hide a collection that a merge key (<<)
-// brings in, unless the new value holds all of it.
-func (w *writer) hides(b, key, value *yaml.Node) {
-	merged := mergedValue(b, keyText(key), 0)
-	if merged == nil || merged.Kind == yaml.ScalarNode || holds(value, merged) {
-		return
-	}
-	w.refuse(SharedAnchor, b, "%q comes from the merge key (<<), its bytes stand on line %d: a key of its own would hide all of it", key.Value, merged.Line)
-}
-
-// mergedValue is what a mapping has at a key by its merge keys alone.
-func mergedValue(m *yaml.Node, key string, depth int) *yaml.Node {
-	from := resolve(value(m, "<<"))
-	if from == nil || depth > maxDepth {
-		return nil
-	}
-	sources := []*yaml.Node{from}
-	if from.Kind == yaml.SequenceNode {
-		sources = from.Content
-	}
-	for _, s := range sources {
-		if s = resolve(s); s == nil || s.Kind != yaml.MappingNode {
-			continue
-		}
-		if v := value(s, key); v != nil {
-			return resolve(v)
-		}
-		if v := mergedValue(s, key, depth+1); v != nil {
-			return v
-		}
-	}
-	return nil
-}
-
-// holds tells whether a has all that b has.
-func holds(a, b *yaml.Node) bool {
-	if a.Kind != yaml.MappingNode || b.Kind != yaml.MappingNode {
-		return same(a, b)
-	}
-	for i := 0; i+1 < len(b.Content); i += 2 {
-		if v := value(a, keyText(b.Content[i])); v == nil || !holds(v, b.Content[i+1]) {
-			return false
-		}
 	}
 	return true
 }

@@ -248,6 +248,19 @@ func change(rng *rand.Rand, root *yaml.Node) string {
 	case yaml.MappingNode:
 		k := len(n.Content) / 2
 		switch op := rng.IntN(4); {
+		case op < 2 && k > 0 && n.Content[0].Value == "<<" && n.Content[1].Kind == yaml.AliasNode && n.Content[1].Alias.Kind == yaml.MappingNode:
+			from := n.Content[1].Alias
+			if len(from.Content) == 0 {
+				return "nothing"
+			}
+			key := from.Content[2*rng.IntN(len(from.Content)/2)].Value
+			if slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return c.Value == key }) {
+				return "nothing"
+			}
+			if own := yamledit.Own(n, key); own != nil && own.Kind == yaml.ScalarNode && op == 0 {
+				own.Tag, own.Value, own.Style = "!!str", "own", 0
+			}
+			return "own " + key + " " + where
 		case op == 0 && k > 0: // remove
 			i := 2 * rng.IntN(k)
 			n.Content = slices.Delete(n.Content, i, i+2)

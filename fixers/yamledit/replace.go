@@ -21,6 +21,9 @@ func (w *writer) replace(at place, b, a *yaml.Node) {
 	}
 	a = w.restyled(b, a)
 	h := w.old(at, b, a)
+	if a.Kind == yaml.ScalarNode && !st.isInline(a) && w.swallows(max(h.stop, nextLine(w.src, h.end)), max(at.column, 0)) {
+		a.Style = yaml.DoubleQuotedStyle
+	}
 	props := st.props(a)
 	switch {
 	case st.isInline(a):
@@ -73,6 +76,17 @@ func (w *writer) replace(at place, b, a *yaml.Node) {
 		}
 		w.replaceLines(h, column, st.block(a), a)
 	}
+}
+
+// swallows tells whether a literal in the line before p would take the comment
+// at p, which is indented deeper than column, for its text.
+func (w *writer) swallows(p, column int) bool {
+	for ; p < len(w.src); p = nextLine(w.src, p) {
+		if indent, body := line(w.src, p); len(body) > 0 {
+			return body[0] == '#' && indent > column
+		}
+	}
+	return false
 }
 
 // restyled gives a mapping that was empty, and could only be {} so far, the

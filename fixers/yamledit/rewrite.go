@@ -34,6 +34,7 @@ type writer struct {
 	edits   []Edit
 	err     error
 	users   map[*yaml.Node][]*yaml.Node // anchored node -> its aliases
+	mergers map[*yaml.Node]*yaml.Node   // alias below a merge key -> the mapping it is merged into
 	match   map[*yaml.Node]*yaml.Node   // nodes before -> nodes after, where there are aliases
 	stirred bool                        // what some anchor stands for goes or changes
 }
@@ -123,6 +124,9 @@ func (w *writer) mapping(at place, b, a *yaml.Node) {
 			behind = i
 			kept++
 			w.value(place{b, 2*i + 1, b.Content[2*i].Column - 1, flow}, b.Content[2*i+1], a.Content[j+1])
+			continue
+		}
+		if brought(a, keyText(key), a.Content[j+1]) {
 			continue
 		}
 		w.hides(b, key, a.Content[j+1])

@@ -1,6 +1,7 @@
 package yamledit
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -133,6 +134,9 @@ func (c *comparison) equal(a, b *yaml.Node, depth int) bool {
 		}
 		c.seen[pair] = true
 	}
+	if a.Kind == yaml.MappingNode && b.Kind == yaml.MappingNode && (slices.ContainsFunc(a.Content, isMerge) || slices.ContainsFunc(b.Content, isMerge)) {
+		return c.merged(a, b, depth)
+	}
 	if a.Kind != b.Kind || len(a.Content) != len(b.Content) {
 		return false
 	}
@@ -156,6 +160,24 @@ func (c *comparison) equal(a, b *yaml.Node, depth int) bool {
 			}
 		}
 		if !c.equal(a.Content[i], b.Content[j], depth+1) {
+			return false
+		}
+	}
+	return true
+}
+
+// merged compares mappings of which one has a merge key.
+func (c *comparison) merged(a, b *yaml.Node, depth int) bool {
+	left, right := effective(a, 0), effective(b, 0)
+	if len(left) != len(right) {
+		return false
+	}
+	at := map[string]*yaml.Node{}
+	for _, p := range right {
+		at[keyText(p.key)] = p.value
+	}
+	for _, p := range left {
+		if v := at[keyText(p.key)]; v == nil || !c.equal(p.value, v, depth+1) {
 			return false
 		}
 	}
