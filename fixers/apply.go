@@ -3,6 +3,7 @@ package fixers
 import (
 	"fmt"
 	"reflect"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -167,7 +168,11 @@ func appendItem(root *yaml.Node, path manifest.Path, value any) error {
 			return nil
 		}
 	}
-	n.Content = append(n.Content, encode(root, path, value))
+	made := encode(root, path, value)
+	if slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return c.Kind == made.Kind && c.Style&yaml.FlowStyle == 0 }) {
+		made.Style &^= yaml.FlowStyle
+	}
+	n.Content = append(n.Content, made)
 	return nil
 }
 

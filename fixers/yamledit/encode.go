@@ -106,6 +106,10 @@ func (s style) flow(n, old *yaml.Node, json bool) string {
 
 func (s style) compact(n, old *yaml.Node, json bool) string {
 	var parts []string
+	colon, comma := ": ", ", "
+	if s.tight {
+		colon, comma = ":", ","
+	}
 	switch n.Kind {
 	case yaml.AliasNode:
 		return "*" + n.Value
@@ -115,14 +119,14 @@ func (s style) compact(n, old *yaml.Node, json bool) string {
 			if n.Content[i].Kind == yaml.AliasNode {
 				key += " "
 			}
-			parts = append(parts, key+": "+s.flow(n.Content[i+1], nil, json))
+			parts = append(parts, key+colon+s.flow(n.Content[i+1], nil, json))
 		}
-		return "{" + strings.Join(parts, ", ") + "}"
+		return "{" + strings.Join(parts, comma) + "}"
 	case yaml.SequenceNode:
 		for _, c := range n.Content {
 			parts = append(parts, s.flow(c, nil, json))
 		}
-		return "[" + strings.Join(parts, ", ") + "]"
+		return "[" + strings.Join(parts, comma) + "]"
 	}
 	return s.scalar(n, old, true, json)
 }

@@ -128,20 +128,16 @@ func (w *writer) member(b *yaml.Node, m member) string {
 		return text
 	}
 	colon := ": "
-	if json && w.tight(b, ':') {
+	if w.tight {
 		colon = ":"
 	}
 	return w.flow(m.key, nil, json) + colon + text
 }
 
-// tight tells whether a flow collection has no blank behind its colons or commas.
-func (w *writer) tight(b *yaml.Node, sign byte) bool {
-	p := w.Of(b.Content[0]).End
-	if b.Kind == yaml.MappingNode && sign == ',' {
-		p = w.PairEnd(b, 0)
-	}
-	p = source.SkipBlank(w.src, p)
-	return p+1 < len(w.src) && w.src[p] == sign && !source.Blank(w.src[p+1]) && source.BreakLen(w.src[p+1:]) == 0
+// crowded tells whether a flow collection has no blank behind its first comma.
+func (w *writer) crowded(first element) bool {
+	p := w.comma(first)
+	return p >= 0 && p+1 < len(w.src) && !source.Blank(w.src[p+1]) && source.BreakLen(w.src[p+1:]) == 0
 }
 
 // comma is the offset of the comma behind an element, or -1.
@@ -210,7 +206,7 @@ func (w *writer) addMember(b *yaml.Node, els []element, i, k int, text string) {
 	lines := w.ownLine(b)
 	indent := w.baseIndent(place{}, els[0].start)
 	separator := " "
-	if len(els) > 1 && w.tight(b, ',') {
+	if w.tight || len(els) > 1 && w.crowded(els[0]) {
 		separator = ""
 	}
 	if lines {

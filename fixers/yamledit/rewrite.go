@@ -42,7 +42,17 @@ type writer struct {
 func newWriter(t *source.Text, root *yaml.Node) *writer {
 	w := &writer{Spans: t.Spans(), src: t.Bytes(), root: root}
 	w.style = style{eol: dominantBreak(w.src), json: isJSON(root), step: indentStep(root), sequence: sequenceIndent(root)}
+	w.tight = w.json && w.noBlanks(root)
 	return w
+}
+
+// noBlanks tells whether the first colon of a JSON document has no blank behind it.
+func (w *writer) noBlanks(root *yaml.Node) bool {
+	for root.Kind == yaml.SequenceNode {
+		root = root.Content[0]
+	}
+	colon := source.SkipBlank(w.src, w.Of(root.Content[0]).End)
+	return colon+1 < len(w.src) && w.src[colon] == ':' && !source.Blank(w.src[colon+1]) && source.BreakLen(w.src[colon+1:]) == 0
 }
 
 // place is where a value stands.

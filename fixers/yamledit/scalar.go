@@ -57,7 +57,7 @@ func printable(s string) bool {
 }
 
 var (
-	plainStart = regexp.MustCompile(`^[A-Za-z0-9_/.$(+\\^~;]`)
+	plainStart = regexp.MustCompile(`^[\p{L}0-9_/.$(+\\^~;]`)
 	// Numbers of YAML 1.1 in all their bases, and what looks like them: sexagesimals, dates, versions in part.
 	numberLike = regexp.MustCompile(`^[-+.]?[0-9][0-9_,.:eExXoObBa-fA-F+-]*$|^[-+]?\.(inf|Inf|INF|nan|NaN|NAN)$|^[-+]?\.[0-9]|^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}`)
 )

@@ -13,6 +13,7 @@ import (
 type style struct {
 	eol      string
 	json     bool
+	tight    bool // JSON without blanks behind colons and commas
 	step     int  // columns of one level
 	sequence int  // columns from a key to the dashes of its list
 	width    int  // columns from a dash to its item
