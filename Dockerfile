@@ -7,7 +7,8 @@ COPY . .
 ARG OAKUM_VERSION=dev
 RUN OAKUM_VERSION=$OAKUM_VERSION .ci/build
 
-FROM gcr.io/distroless/static-debian12:nonroot
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /src/dist/oakum /usr/local/bin/oakum
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/oakum"]

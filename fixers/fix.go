@@ -21,14 +21,13 @@ type Reason string
 
 // The reasons, as they are printed.
 const (
-	HeldManual     Reason = "manual"
-	HeldConflict   Reason = "conflict"
-	HeldUnproved   Reason = "unproved"
-	HeldAnchor     Reason = "shared-anchor"
-	HeldTemplate   Reason = "template"
-	HeldEncrypted  Reason = "encrypted"
-	HeldRemoteBase Reason = "remote-base"
-	HeldSafety     Reason = "below-safety"
+	HeldManual    Reason = "manual"
+	HeldConflict  Reason = "conflict"
+	HeldUnproved  Reason = "unproved"
+	HeldAnchor    Reason = "shared-anchor"
+	HeldTemplate  Reason = "template"
+	HeldEncrypted Reason = "encrypted"
+	HeldSafety    Reason = "below-safety"
 )
 
 // Held says why a finding is not mended, and what a person can do.

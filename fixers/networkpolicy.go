@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
@@ -23,6 +24,9 @@ func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 		return Fix{}, &Held{Reason: HeldManual, Detail: name + " exists and holds no policy for this namespace"}
 	}
 	namespace := f.Resource.Namespace
+	if wrong := validation.IsDNS1123Label(namespace); namespace != "" && len(wrong) > 0 {
+		return Fix{}, &Held{Reason: HeldTemplate, Detail: fmt.Sprintf("%q is no name of a namespace: something replaces it before the file is applied", namespace)}
+	}
 	here := func(r *manifest.Resource) bool {
 		if namespace != "" {
 			return r.Namespace == namespace
@@ -47,8 +51,10 @@ func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 		made.Documents = append(made.Documents, document("allow-"+r.Name, namespace,
 			map[string]any{"matchLabels": selector}, map[string]any{"ports": ports}))
 	}
-	fix := Fix{Safety: policy.Review, Evidence: []Evidence{{"assumed",
-		"callers in other namespaces are not seen in the manifests: webhooks, monitoring and gateways there need a rule of their own"}}}
+	fix := Fix{Safety: policy.Review, Evidence: []Evidence{{
+		"assumed",
+		"callers in other namespaces are not seen in the manifests: webhooks, monitoring and gateways there need a rule of their own",
+	}}}
 	fix.Create = []NewFile{made}
 	if k, ok := c.Kustomization(dir); ok {
 		fix.Register = []Registration{{Kustomization: k, Resource: "networkpolicy.yaml"}}

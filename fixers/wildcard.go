@@ -16,8 +16,10 @@ var verbs = []any{"create", "delete", "deletecollection", "get", "list", "patch"
 // plainResources are, by group, the built-in resources that know the eight
 // verbs and no other.
 var plainResources = map[string][]string{
-	"": {"configmaps", "endpoints", "events", "limitranges", "persistentvolumeclaims", "persistentvolumes", "pods",
-		"podtemplates", "replicationcontrollers", "resourcequotas", "secrets"},
+	"": {
+		"configmaps", "endpoints", "events", "limitranges", "persistentvolumeclaims", "persistentvolumes", "pods",
+		"podtemplates", "replicationcontrollers", "resourcequotas", "secrets",
+	},
 	"apps":                   {"controllerrevisions", "daemonsets", "deployments", "replicasets", "statefulsets"},
 	"autoscaling":            {"horizontalpodautoscalers"},
 	"batch":                  {"cronjobs", "jobs"},

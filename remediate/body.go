@@ -96,7 +96,7 @@ func (g Group) body(fixes []*fixers.Fix) string {
 	}
 	b.WriteString(".\n")
 	for _, c := range g.Plan.Changes {
-		block := fmt.Sprintf("\n<details><summary>%s</summary>\n\n%s\n</details>\n", cell(c.Path), fence(c.Diff(), "diff"))
+		block := fmt.Sprintf("\n<details><summary>%s</summary>\n\n%s\n</details>\n", cell(c.Path), fence(Visible(g.Plan.masked(c.Diff())), "diff"))
 		if b.Len()+len(block) > maxText {
 			b.WriteString("\nThe rest of the diff is in the *Files changed* tab.\n")
 			break
@@ -186,6 +186,17 @@ func them(n int) string {
 		return "it"
 	}
 	return "them"
+}
+
+// Visible shows the control characters of a text of several lines, tabs apart,
+// so that they do nothing where it is printed.
+func Visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\n' && r != '\t' && r != '\r' || r >= 0x7f && r < 0xa0 {
+			return '�'
+		}
+		return r
+	}, s)
 }
 
 // clean keeps names that others chose on one line and without control characters.

@@ -25,7 +25,6 @@ type Config struct {
 	PullRequests struct {
 		GroupBy string   `yaml:"groupBy"` // directory, policy or file
 		Labels  []string `yaml:"labels"`
-		Base    string   `yaml:"base"` // branch; the default branch where it is empty
 	} `yaml:"pullRequests"`
 }
 

@@ -133,7 +133,8 @@ func (f *fileChange) documents(text *source.Text) []*document {
 		if r := fix.Finding.Resource; r.File == f.file && len(fix.Edits) > 0 {
 			d := get(r.Document, r.Root)
 			at := route(r.Root, r.Node)
-			d.edits = append(d.edits, edit{fix,
+			d.edits = append(d.edits, edit{
+				fix,
 				func(root *yaml.Node) { fixers.Expand(follow(root, at), fix.Edits) },
 				func(root *yaml.Node) error { return fixers.Desired(follow(root, at), fix.Edits) },
 				func(root *yaml.Node) { fixers.Prune(follow(root, at), fix.Edits) },
@@ -151,7 +152,8 @@ func (f *fileChange) documents(text *source.Text) []*document {
 					d.root, d.err = text.Parse(docs[0])
 				}
 			}
-			d.edits = append(d.edits, edit{fix,
+			d.edits = append(d.edits, edit{
+				fix,
 				func(*yaml.Node) {},
 				func(root *yaml.Node) error { return fixers.AddResource(root, reg.Resource) },
 				func(*yaml.Node) {},
@@ -183,8 +185,10 @@ func (d *document) merge() (*yaml.Node, []dropped) {
 		return nil, bad
 	}
 	for _, c := range yamledit.Conflicts(siblings) {
-		bad = append(bad, dropped{d.edits[c.Index].fix, fixers.HeldConflict,
-			fmt.Sprintf("contradicts %q at %s", d.edits[c.With].fix.Title, c.Path)})
+		bad = append(bad, dropped{
+			d.edits[c.Index].fix, fixers.HeldConflict,
+			fmt.Sprintf("contradicts %q at %s", d.edits[c.With].fix.Title, c.Path),
+		})
 	}
 	if len(bad) > 0 {
 		return nil, bad

@@ -38,6 +38,7 @@ type Input struct {
 type Plan struct {
 	Changes []Change // by path
 	Held    []fixers.Held
+	secrets []string // what the changed files hold that must not be shown to others
 }
 
 // Change is one file before and after.
@@ -61,8 +62,10 @@ type Proof struct {
 
 // MakePlan plans the fixes of every finding and proves them. It writes nothing.
 func MakePlan(ctx context.Context, in Input) (*Plan, error) {
-	p := &planner{in: in, files: map[string]*fileChange{}, forms: map[string]*manifest.File{}, was: map[string]bool{}, scanned: map[string]bool{},
-		builds: map[string]built{}, rendered: map[string]string{}}
+	p := &planner{
+		in: in, files: map[string]*fileChange{}, forms: map[string]*manifest.File{}, was: map[string]bool{}, scanned: map[string]bool{},
+		builds: map[string]built{}, rendered: map[string]string{},
+	}
 	for _, f := range in.Set.Files {
 		p.forms[f.Path] = f
 	}
@@ -194,7 +197,7 @@ func (p *planner) changed() []*fileChange {
 }
 
 func (p *planner) plan() *Plan {
-	out := &Plan{Held: p.held}
+	out := &Plan{Held: p.held, secrets: p.secrets()}
 	for _, f := range p.changed() {
 		out.Changes = append(out.Changes, Change{Path: f.path, Before: f.before, After: f.after, Edits: f.edits, Fixes: f.fixes, Proof: f.proof})
 	}

@@ -6,8 +6,6 @@ import (
 	"io"
 	"strings"
 
-	udiff "github.com/aymanbagabas/go-udiff"
-
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/fixers"
@@ -15,33 +13,47 @@ import (
 
 // Diff is the change as a unified diff that git apply takes.
 func (c Change) Diff() string {
-	before, from := string(c.Before), "a/"+c.Path
-	edits := make([]udiff.Edit, len(c.Edits))
-	for i, e := range c.Edits {
-		edits[i] = udiff.Edit{Start: e.Start, End: e.End, New: e.Text}
-	}
+	from := "a/" + c.Path
 	if c.Before == nil {
 		from = "/dev/null"
-		edits = []udiff.Edit{{New: string(c.After)}}
 	}
-	d, err := udiff.ToUnified(from, "b/"+c.Path, before, edits, 3)
-	if err != nil {
-		// The edits were applied already, so they are in bounds and in order.
-		panic(fmt.Sprintf("diff of %s: %v", c.Path, err))
+	lines := splitLines(string(c.Before))
+	return fmt.Sprintf("--- %s\n+++ %s\n%s", quoted(from), quoted("b/"+c.Path), unified(lines, c.hunks(lines)))
+}
+
+func (c Change) hunks(lines []string) []hunk {
+	if c.Before == nil {
+		return []hunk{{with: splitLines(string(c.After))}}
 	}
-	return d
+	return hunks(lines, c.Edits)
+}
+
+// quoted writes a file's name as git does: in C quotes where it has characters
+// that would end the header.
+func quoted(name string) string {
+	if !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '"' || r == '\\' }) {
+		return name
+	}
+	var b strings.Builder
+	for _, c := range []byte(name) {
+		switch {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c == 0x7f:
+			fmt.Fprintf(&b, "\\%03o", c)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return `"` + b.String() + `"`
 }
 
 // Lines counts what the change adds and removes.
 func (c Change) Lines() (added, removed int) {
-	for i, line := range strings.Split(c.Diff(), "\n") {
-		switch {
-		case i < 2:
-		case strings.HasPrefix(line, "+"):
-			added++
-		case strings.HasPrefix(line, "-"):
-			removed++
-		}
+	for _, h := range c.hunks(splitLines(string(c.Before))) {
+		added += len(h.with)
+		removed += h.to - h.from
 	}
 	return added, removed
 }

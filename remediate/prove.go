@@ -125,7 +125,7 @@ func (p *planner) judge(fix *fixers.Fix, still map[string]*detect.Finding, resou
 	case err != nil:
 		p.drop(fix, fixers.HeldUnproved, "%v", err)
 	case !ok:
-		p.drop(fix, fixers.HeldUnproved, "it needs another fix of this resource that is held back (policy %s, fix.after)", f.Policy.Name)
+		p.drop(fix, fixers.HeldUnproved, "it helps only together with another fix of this resource, which is held back")
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -79,11 +80,7 @@ func (a *app) demo(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	diff := plan.Diff()
-	if a.color(a.out) {
-		diff = colorDiff(diff)
-	}
-	fmt.Fprintln(a.out, diff)
+	fmt.Fprintln(a.out, a.display(plan.Diff()))
 	s := plan.Summary()
 	fmt.Fprintf(a.out, "%d of %d findings mended in %d files: +%d -%d lines; %d held back with a reason\n",
 		s.Fixes, len(p.Result.Findings), s.Files, s.LinesAdded, s.LinesRemoved, s.Held)
@@ -93,7 +90,7 @@ func (a *app) demo(ctx context.Context, dir string) error {
 }
 
 func (a *app) demoBranches(ctx context.Context, p *project, repository *repo.Repository, dir, base, commit string) error {
-	groups, err := p.Groups(ctx, remediate.Groupings[0])
+	groups, err := p.Groups(ctx, cmp.Or(p.Settings.Config.PullRequests.GroupBy, remediate.Groupings[0]))
 	if err != nil {
 		return err
 	}

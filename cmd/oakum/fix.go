@@ -68,11 +68,7 @@ func (a *app) printPlan(p *project, plan *remediate.Plan, output string, written
 		return err
 	}
 	if !written {
-		diff := plan.Diff()
-		if a.color(a.out) {
-			diff = colorDiff(diff)
-		}
-		if _, err := fmt.Fprint(a.out, diff); err != nil {
+		if _, err := fmt.Fprint(a.out, a.display(plan.Diff())); err != nil {
 			return err
 		}
 	}
@@ -137,6 +133,19 @@ func printable(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// display is a diff for a person's terminal: coloured, and without control
+// characters. For a program it is exact.
+func (a *app) display(diff string) string {
+	if !terminal(a.out) {
+		return diff
+	}
+	diff = remediate.Visible(diff)
+	if a.color(a.out) {
+		diff = colorDiff(diff)
+	}
+	return diff
 }
 
 func colorDiff(diff string) string {

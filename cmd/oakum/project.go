@@ -117,15 +117,24 @@ func describe(err error) error {
 	return err
 }
 
+// maxConfig bounds the configuration that a repository brings, in bytes.
+const maxConfig = 1 << 20
+
 // settings joins flags and configuration.
 func (a *app) settings(tree fs.FS) (remediate.Settings, error) {
 	var o remediate.Settings
 	name := remediate.ConfigName
-	src, err := fs.ReadFile(tree, name)
+	read := func() ([]byte, error) {
+		if info, err := fs.Stat(tree, name); err == nil && info.Size() > maxConfig {
+			return nil, fmt.Errorf("%s has %d bytes, more than the %d that are read", name, info.Size(), maxConfig)
+		}
+		return fs.ReadFile(tree, name)
+	}
 	if a.config != "" {
 		name = a.config
-		src, err = os.ReadFile(name)
+		read = func() ([]byte, error) { return os.ReadFile(name) }
 	}
+	src, err := read()
 	if err != nil && (a.config != "" || !errors.Is(err, fs.ErrNotExist)) {
 		return o, fmt.Errorf("reading the configuration: %w", err)
 	}

@@ -207,9 +207,9 @@ func (r *remediation) publisher(ctx context.Context, client *github.Client, repo
 
 // show prints what would be sent.
 func (r *remediation) show(p remediate.Proposal, g remediate.Group) {
-	title, diff := p.Title, g.Plan.Diff()
+	title, diff := p.Title, r.display(g.Plan.Diff())
 	if r.color(r.out) {
-		title, diff = "\x1b[1m"+title+"\x1b[0m", colorDiff(diff)
+		title = "\x1b[1m" + title + "\x1b[0m"
 	}
 	fmt.Fprintf(r.out, "pull request  %s\nbranch        %s -> %s\nlabels        %s\n\n%s\n%s\n", title, p.Branch, p.Base, strings.Join(p.Labels, ", "), p.Body, diff)
 }

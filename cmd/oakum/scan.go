@@ -84,7 +84,7 @@ func (a *app) unread(p *project) bool {
 		if e.Line > 0 {
 			where = fmt.Sprintf("%s:%d:%d", e.File, e.Line, e.Column)
 		}
-		fmt.Fprintf(a.err, "oakum: %s: %s\n", where, e.Message)
+		fmt.Fprintf(a.err, "oakum: %s: %s\n", printable(where), printable(e.Message))
 	}
 	return len(p.Set.Errors) > 0
 }

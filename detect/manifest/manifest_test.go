@@ -80,13 +80,17 @@ func TestRead(t *testing.T) {
 		want:  []string{"a.yaml#1 v1 Service web at 5:1", "b.yaml#0 v1 Service web at 1:1", "error a.yaml:3: did not find expected node content"},
 	}, {
 		name: "what is no Kubernetes object is passed over",
-		files: map[string]string{"values.yaml": "replicas: 2\n", "ci.yml": "kind: pipeline\nname: x\n", "list.yaml": "- kind: a\n- apiVersion: b\n",
-			"notes.txt": service, "empty.yaml": ""},
+		files: map[string]string{
+			"values.yaml": "replicas: 2\n", "ci.yml": "kind: pipeline\nname: x\n", "list.yaml": "- kind: a\n- apiVersion: b\n",
+			"notes.txt": service, "empty.yaml": "",
+		},
 	}, {
 		name: "templates are recognised",
-		files: map[string]string{"c/Chart.yaml": "name: c\n", "c/templates/a.yaml": "apiVersion: v1\nkind: Service\nmetadata:\n  name: \"{{ .Release.Name }}\"\n",
+		files: map[string]string{
+			"c/Chart.yaml": "name: c\n", "c/templates/a.yaml": "apiVersion: v1\nkind: Service\nmetadata:\n  name: \"{{ .Release.Name }}\"\n",
 			"b.yaml": "apiVersion: v1\nkind: Service\nmetadata:\n  name: {{ name }}\n", "d.yaml": "apiVersion: v1\nkind: Service\n{{- if .x }}\nmetadata:\n  name: a\n{{- end }}\n",
-			"alerts.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: alerts}\ndata:\n  t: |\n    {{ .Labels }}\n  u: \"{{ x }}\"\n"},
+			"alerts.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: alerts}\ndata:\n  t: |\n    {{ .Labels }}\n  u: \"{{ x }}\"\n",
+		},
 		want: []string{"alerts.yaml#0 v1 ConfigMap alerts at 1:1", "b.yaml is template", "c/templates/a.yaml is template", "d.yaml is template"},
 	}, {
 		name:  "encrypted files are recognised",
@@ -94,8 +98,10 @@ func TestRead(t *testing.T) {
 		want:  []string{"s.yaml is encrypted", "s.yaml#0 v1 Secret s at 1:1"},
 	}, {
 		name: "parts of objects are marked",
-		files: map[string]string{"p.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      containers:\n      - name: a\n        env: []\n",
-			"d.yaml": service + "$patch: delete\n"},
+		files: map[string]string{
+			"p.yaml": "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  template:\n    spec:\n      containers:\n      - name: a\n        env: []\n",
+			"d.yaml": service + "$patch: delete\n",
+		},
 		want: []string{"d.yaml#0 v1 Service web at 1:1 partial", "p.yaml#0 apps/v1 Deployment a at 1:1 partial"},
 	}, {
 		name:  "git's and the user's exclusions",
@@ -216,8 +222,13 @@ spec:
 func TestItemStep(t *testing.T) {
 	t.Parallel()
 	items := []any{
-		map[string]any{"name": "a"}, map[string]any{"name": "b"}, map[string]any{"name": "b"},
-		map[string]any{"name": map[string]any{"a": "b"}}, map[string]any{"name": "odd]"}, []any{}, nil, "x",
+		map[string]any{"name": "a"},
+		map[string]any{"name": "b"},
+		map[string]any{"name": "b"},
+		map[string]any{"name": map[string]any{"a": "b"}},
+		map[string]any{"name": "odd]"},
+		[]any{},
+		nil, "x",
 	}
 	for i, want := range []string{"[name=a]", "[1]", "[2]", "[3]", "[4]", "[5]", "[6]", "[=x]"} {
 		if got := (manifest.Path{manifest.ItemStep("containers", items, i)}).String(); got != want {
@@ -236,8 +247,10 @@ func TestParsePathErrors(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{service, "---\n# c\n---\n" + service + "...\n", `{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod"}]}`,
-		"apiVersion: v1\nkind: X\na: &a [*a]\n", "apiVersion: v1\nkind: X\n<<: [1]\n", "kind: {{ x }}\napiVersion: y\n", "\ufeffapiVersion: v1\r\nkind: X\r\n"} {
+	for _, s := range []string{
+		service, "---\n# c\n---\n" + service + "...\n", `{"apiVersion":"v1","kind":"List","items":[{"apiVersion":"v1","kind":"Pod"}]}`,
+		"apiVersion: v1\nkind: X\na: &a [*a]\n", "apiVersion: v1\nkind: X\n<<: [1]\n", "kind: {{ x }}\napiVersion: y\n", "\ufeffapiVersion: v1\r\nkind: X\r\n",
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {

@@ -86,8 +86,10 @@ func (f *File) add(document int, root, n *yaml.Node, wants Wants, depth int) []E
 	if n.Kind != yaml.MappingNode {
 		return nil
 	}
-	r := &Resource{File: f, Document: document, Root: root, Node: n,
-		APIVersion: text(n, "apiVersion"), Kind: text(n, "kind")}
+	r := &Resource{
+		File: f, Document: document, Root: root, Node: n,
+		APIVersion: text(n, "apiVersion"), Kind: text(n, "kind"),
+	}
 	if r.APIVersion == "" || r.Kind == "" {
 		return nil
 	}

@@ -15,6 +15,10 @@ import (
 	ignore "github.com/sabhiram/go-gitignore"
 )
 
+// maxIgnoreFile bounds a .gitignore, in bytes: every path is matched by every
+// line. One that is longer counts for nothing.
+const maxIgnoreFile = 256 << 10
+
 // Options say what of a tree is read.
 type Options struct {
 	Paths   []string               // files and directories, relative to the tree; empty means all of it
@@ -157,7 +161,12 @@ func (w *walker) gitignore(dir string) *ignore.GitIgnore {
 		return g
 	}
 	var g *ignore.GitIgnore
-	if b, err := fs.ReadFile(w.tree, path.Join(dir, ".gitignore")); err == nil {
+	name := path.Join(dir, ".gitignore")
+	if info, err := fs.Stat(w.tree, name); err != nil || info.Size() > maxIgnoreFile {
+		w.ignored[dir] = nil
+		return nil
+	}
+	if b, err := fs.ReadFile(w.tree, name); err == nil {
 		g = ignore.CompileIgnoreLines(strings.Split(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n")...)
 	}
 	w.ignored[dir] = g

@@ -83,23 +83,39 @@ func TestScopes(t *testing.T) {
 	t.Parallel()
 	const pod = "spec.jobTemplate.spec.template."
 	for _, test := range []struct{ name, spec, want string }{
-		{"pod", "  match: {kinds: [Pod]}\n  message: '{object.kind} {size(pod.spec.containers)} in 1.{kubernetes}'\n  at: spec.hostPID\n",
-			pod + "spec.hostPID: CronJob 1 in 1.30"},
-		{"containers", "  match: {kinds: [Pod], each: containers}\n  message: '{containerList}/{container.name}'\n",
-			pod + "spec.containers[name=second]: containers/second\n" + pod + "spec.initContainers[name=first]: initContainers/first"},
-		{"list in containers", "  match: {kinds: [Pod], each: containers.ports}\n  message: '{container.name} {port.containerPort}'\n  at: .\n",
-			pod + "spec.containers[name=second].ports[containerPort=1]: second 1\n" + pod + "spec.containers[name=second].ports[containerPort=2]: second 2"},
-		{"strings in containers", "  match: {kinds: [Pod], each: containers.securityContext.capabilities.add}\n  message: '{capability}'\n",
-			pod + "spec.initContainers[name=first].securityContext.capabilities.add[=A]: A\n" + pod + "spec.initContainers[name=first].securityContext.capabilities.add[=B]: B"},
-		{"map", "  match: {kinds: [Pod], each: metadata.annotations}\n  message: '{key}={value}'\n",
-			pod + "metadata.annotations.a: a=x\n" + pod + "metadata.annotations[\"b.c/d\"]: b.c/d=z"},
-		{"securityContexts", "  match: {kinds: [Pod], each: securityContexts}\n  message: '{holder} {containerList}'\n  at: [runAsUser, capabilities]\n",
+		{
+			"pod", "  match: {kinds: [Pod]}\n  message: '{object.kind} {size(pod.spec.containers)} in 1.{kubernetes}'\n  at: spec.hostPID\n",
+			pod + "spec.hostPID: CronJob 1 in 1.30",
+		},
+		{
+			"containers", "  match: {kinds: [Pod], each: containers}\n  message: '{containerList}/{container.name}'\n",
+			pod + "spec.containers[name=second]: containers/second\n" + pod + "spec.initContainers[name=first]: initContainers/first",
+		},
+		{
+			"list in containers", "  match: {kinds: [Pod], each: containers.ports}\n  message: '{container.name} {port.containerPort}'\n  at: .\n",
+			pod + "spec.containers[name=second].ports[containerPort=1]: second 1\n" + pod + "spec.containers[name=second].ports[containerPort=2]: second 2",
+		},
+		{
+			"strings in containers", "  match: {kinds: [Pod], each: containers.securityContext.capabilities.add}\n  message: '{capability}'\n",
+			pod + "spec.initContainers[name=first].securityContext.capabilities.add[=A]: A\n" + pod + "spec.initContainers[name=first].securityContext.capabilities.add[=B]: B",
+		},
+		{
+			"map", "  match: {kinds: [Pod], each: metadata.annotations}\n  message: '{key}={value}'\n",
+			pod + "metadata.annotations.a: a=x\n" + pod + "metadata.annotations[\"b.c/d\"]: b.c/d=z",
+		},
+		{
+			"securityContexts", "  match: {kinds: [Pod], each: securityContexts}\n  message: '{holder} {containerList}'\n  at: [runAsUser, capabilities]\n",
 			pod + "spec.securityContext.runAsUser: the pod \n" + pod + "spec.containers[name=second].securityContext.runAsUser: container \"second\" containers\n" +
-				pod + "spec.initContainers[name=first].securityContext.capabilities: container \"first\" initContainers"},
-		{"account", "  match: {kinds: [Pod]}\n  message: '{serviceAccount.hasValue()} {bindings}'\n  at: 'object:metadata.name'\n",
-			"metadata.name: true RoleBinding of /robot"},
-		{"where and parameters", "  match: {kinds: [Pod], each: containers, where: container.name == params.only}\n  parameters: {only: {default: first}}\n  message: '{{{params.only}}'\n",
-			pod + "spec.initContainers[name=first]: {first}"},
+				pod + "spec.initContainers[name=first].securityContext.capabilities: container \"first\" initContainers",
+		},
+		{
+			"account", "  match: {kinds: [Pod]}\n  message: '{serviceAccount.hasValue()} {bindings}'\n  at: 'object:metadata.name'\n",
+			"metadata.name: true RoleBinding of /robot",
+		},
+		{
+			"where and parameters", "  match: {kinds: [Pod], each: containers, where: container.name == params.only}\n  parameters: {only: {default: first}}\n  message: '{{{params.only}}'\n",
+			pod + "spec.initContainers[name=first]: {first}",
+		},
 		{"kind of another group", "  match: {kinds: [example.org/CronJob]}\n  message: m\n", ""},
 		{"version", "  match: {kinds: [Pod]}\n  kubernetes: {since: 31}\n  message: m\n", ""},
 	} {

@@ -83,11 +83,14 @@ func entries(k types.Kustomization) []entry {
 		}
 	}
 	add(ResourceRole, k.Resources...)
+	//lint:ignore SA1019 repositories still have it
 	add(ResourceRole, k.Bases...)
 	add(ResourceRole, k.Components...)
+	//lint:ignore SA1019 repositories still have it
 	for _, p := range k.PatchesStrategicMerge {
 		add(PatchRole, string(p))
 	}
+	//lint:ignore SA1019 repositories still have it
 	for _, p := range slices.Concat(k.Patches, k.PatchesJson6902) {
 		add(PatchRole, p.Path)
 	}

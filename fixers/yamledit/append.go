@@ -51,8 +51,10 @@ func AppendDocument(t *source.Text, n *yaml.Node) ([]Edit, error) {
 
 // foreign are the words by which comments tell that another tool writes, or
 // reads, the line they stand on or above.
-var foreign = []string{"$imagepolicy", "kpt-set", "renovate:", "x-release-please", "yaml-language-server",
-	"checkov:skip", "kics-scan", "trivy:ignore", "nosemgrep", "kube-linter"}
+var foreign = []string{
+	"$imagepolicy", "kpt-set", "renovate:", "x-release-please", "yaml-language-server",
+	"checkov:skip", "kics-scan", "trivy:ignore", "nosemgrep", "kube-linter",
+}
 
 // Claimed lists the lines (from 1) that the edits touch and that a comment
 // claims for another tool, on the line itself or, for renovate, above it: a

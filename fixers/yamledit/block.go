@@ -107,14 +107,7 @@ func (w *writer) behindDash(b *yaml.Node, els []element, column int, members []m
 		return
 	}
 	// Up to the break before the comment or the line of what stays.
-	end := head
-	for end > 0 && (w.src[end-1] == '\n' || w.src[end-1] == '\r') && end > els[kept-1].end {
-		end--
-		if w.src[end] == '\n' && end > 0 && w.src[end-1] == '\r' {
-			end--
-		}
-		break
-	}
+	end := max(lineEnd(w.src, lineStart(w.src, head-1)), els[kept-1].end)
 	if text == "" {
 		for from > 0 && w.src[from-1] == ' ' {
 			from--

@@ -244,7 +244,8 @@ func (w *writer) addMember(b *yaml.Node, els []element, i, k int, text string) {
 
 // spread writes a value in flow style over several lines.
 func (s style) spread(n *yaml.Node, base, step string, json bool) string {
-	if n.Kind != yaml.MappingNode && n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+	if n.Kind != yaml.MappingNode && n.Kind != yaml.SequenceNode || len(n.Content) == 0 ||
+		s.oneLine && n.Kind == yaml.SequenceNode && n.Style&yaml.FlowStyle != 0 {
 		return s.flow(n, nil, json)
 	}
 	var parts []string

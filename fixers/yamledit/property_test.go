@@ -324,9 +324,11 @@ func holds(root, n *yaml.Node) bool {
 	return slices.ContainsFunc(root.Content, func(c *yaml.Node) bool { return c == n || holds(c, n) })
 }
 
-var strange = []string{"", "x", "yes", "on", "Off", "y", "null", "~", "0777", "1e3", "1:30", "0x1f", "1_000", ".5", "-", "- a", "a: b", "a #b", "#",
+var strange = []string{
+	"", "x", "yes", "on", "Off", "y", "null", "~", "0777", "1e3", "1:30", "0x1f", "1_000", ".5", "-", "- a", "a: b", "a #b", "#",
 	" lead", "trail ", "two\nlines", "two\nlines\n", "\nlead", "a\n\n\nb\n\n", "tab\there", "'", `"`, `\`, "名前", "\u2028", "\u0085", "é😀", "{a}", "[", "&a", "*a", "!t",
-	"%", "@", "`", "?", "? a", ":", "a:", "---", "...", "<<", "=", "2001-01-01", "true", "a, b", "\ufeff", "long " + strings.Repeat("word ", 40) + "end", "$(A)", "10m", "${V}", "+1", ".inf", "\x07", "a\r\nb"}
+	"%", "@", "`", "?", "? a", ":", "a:", "---", "...", "<<", "=", "2001-01-01", "true", "a, b", "\ufeff", "long " + strings.Repeat("word ", 40) + "end", "$(A)", "10m", "${V}", "+1", ".inf", "\x07", "a\r\nb",
+}
 
 // random makes a value.
 func random(rng *rand.Rand, depth int) *yaml.Node {

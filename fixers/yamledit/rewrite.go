@@ -43,6 +43,7 @@ func newWriter(t *source.Text, root *yaml.Node) *writer {
 	w := &writer{Spans: t.Spans(), src: t.Bytes(), root: root}
 	w.style = style{eol: dominantBreak(w.src), json: isJSON(root), step: indentStep(root), sequence: sequenceIndent(root)}
 	w.tight = w.json && w.noBlanks(root)
+	w.oneLine = w.json && hasOneLine(root)
 	return w
 }
 

@@ -2,6 +2,7 @@ package yamledit
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -14,10 +15,10 @@ type style struct {
 	eol      string
 	json     bool
 	tight    bool // JSON without blanks behind colons and commas
+	oneLine  bool // lists of scalars stay on one line where others have lines of their own
 	step     int  // columns of one level
 	sequence int  // columns from a key to the dashes of its list
 	width    int  // columns from a dash to its item
-	single   bool // strings that need quotes get single ones
 }
 
 // near takes the style of the neighbours of what is added to a collection.
@@ -70,6 +71,14 @@ func isJSON(root *yaml.Node) bool {
 		}
 	}
 	return false
+}
+
+// hasOneLine tells a document in flow style that has a list on one line.
+func hasOneLine(n *yaml.Node) bool {
+	if n.Kind == yaml.SequenceNode && len(n.Content) > 0 && n.Content[len(n.Content)-1].Line == n.Line {
+		return true
+	}
+	return slices.ContainsFunc(n.Content, hasOneLine)
 }
 
 // indentStep is the number of columns that nested mappings move right by.

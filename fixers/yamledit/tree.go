@@ -239,8 +239,10 @@ func word(n *yaml.Node) string {
 }
 
 // boolean are the words of YAML 1.1 (tag:yaml.org,2002:bool), lower case.
-var boolean = map[string]string{"true": "true", "yes": "true", "y": "true", "on": "true",
-	"false": "false", "no": "false", "n": "false", "off": "false"}
+var boolean = map[string]string{
+	"true": "true", "yes": "true", "y": "true", "on": "true",
+	"false": "false", "no": "false", "n": "false", "off": "false",
+}
 
 // fingerprint is equal for trees that mean the same and are written in one order.
 func fingerprint(n *yaml.Node) string {

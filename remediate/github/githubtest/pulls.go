@@ -85,8 +85,10 @@ func (s *Server) pullObject(schema string, p Pull, refs map[string]string) objec
 	}
 	labels := []any{}
 	for i, name := range p.Labels {
-		labels = append(labels, object{"id": i + 1, "node_id": "L", "url": "https://github.example/", "name": name,
-			"description": "", "color": "ededed", "default": false})
+		labels = append(labels, object{
+			"id": i + 1, "node_id": "L", "url": "https://github.example/", "name": name,
+			"description": "", "color": "ededed", "default": false,
+		})
 	}
 	var closed, merged any
 	if p.State == "closed" {
@@ -96,8 +98,10 @@ func (s *Server) pullObject(schema string, p Pull, refs map[string]string) objec
 		merged = closed
 	}
 	end := func(name string, id int, ref, hash string) object {
-		return object{"label": Owner + ":" + ref, "ref": ref, "sha": hash, "user": s.spec.sample("simple-user", object{"login": Owner}),
-			"repo": object{"id": id, "name": name, "full_name": Owner + "/" + name}}
+		return object{
+			"label": Owner + ":" + ref, "ref": ref, "sha": hash, "user": s.spec.sample("simple-user", object{"login": Owner}),
+			"repo": object{"id": id, "name": name, "full_name": Owner + "/" + name},
+		}
 	}
 	return s.spec.sample(schema, object{
 		"number": p.Number, "id": p.Number, "state": p.State, "title": p.Title, "body": p.Body, "labels": labels,

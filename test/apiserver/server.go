@@ -1,0 +1,222 @@
+// Package apiserver runs a real Kubernetes API server, over a real etcd, inside
+// a test. It is a module of its own: the product neither needs nor may import
+// the server's code.
+package apiserver
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.etcd.io/etcd/server/v3/embed"
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/keyutil"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
+)
+
+// readyWithin bounds the start of each server; either takes seconds.
+const readyWithin = time.Minute
+
+// Start runs etcd and kube-apiserver on loopback ports of the kernel's choice
+// and returns, as soon as /readyz says ok, a client configuration with the
+// rights of system:masters. Authorization is RBAC. There are no controllers,
+// no nodes and no network: what is accepted is stored, and nothing ever runs.
+// Both servers are gone, and their files removed, when the test ends.
+//
+// kube-apiserver has process-wide state, so one test at a time may hold a
+// server.
+func Start(t testing.TB) *rest.Config {
+	t.Helper()
+	dir := t.TempDir()
+	log := filepath.Join(dir, "server.log")
+	out, err := os.Create(log)
+	if err != nil {
+		t.Fatalf("creating the servers' log: %v", err)
+	}
+	quiet := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(quiet)
+	if err := quiet.Parse([]string{"-logtostderr=false", "-stderrthreshold=FATAL"}); err != nil {
+		t.Fatalf("sending the servers' log to a file: %v", err)
+	}
+	klog.SetOutput(out)
+
+	config, err := start(t, dir, log)
+	if err != nil {
+		said, _ := os.ReadFile(log)
+		t.Fatalf("starting an API server: %v\nits log:\n%s", err, said)
+	}
+	return config
+}
+
+func start(t testing.TB, dir, log string) (*rest.Config, error) {
+	store, err := startEtcd(t, filepath.Join(dir, "etcd"), log)
+	if err != nil {
+		return nil, err
+	}
+	completed, err := configure(t.Context(), dir, store)
+	if err != nil {
+		return nil, err
+	}
+	config, err := app.NewConfig(completed)
+	if err != nil {
+		return nil, fmt.Errorf("configuring kube-apiserver: %w", err)
+	}
+	ready, err := config.Complete()
+	if err != nil {
+		return nil, fmt.Errorf("completing kube-apiserver's configuration: %w", err)
+	}
+	chain, err := app.CreateServerChain(ready)
+	if err != nil {
+		return nil, fmt.Errorf("building kube-apiserver: %w", err)
+	}
+	prepared, err := chain.PrepareRun()
+	if err != nil {
+		return nil, fmt.Errorf("preparing kube-apiserver: %w", err)
+	}
+
+	// t.Context ends just before the cleanups run: that stops the server, and
+	// this cleanup, registered after etcd's and so run before it, waits until
+	// the server has let go of etcd.
+	stopped := make(chan error, 1)
+	go func() { stopped <- prepared.Run(t.Context()) }()
+	t.Cleanup(func() {
+		if err := <-stopped; err != nil {
+			t.Errorf("stopping kube-apiserver: %v", err)
+		}
+	})
+
+	client := rest.CopyConfig(chain.GenericAPIServer.LoopbackClientConfig)
+	client.QPS = -1 // no client-side throttling against a server of our own
+	return client, waitReady(t.Context(), client)
+}
+
+// startEtcd returns the URL at which etcd serves clients.
+func startEtcd(t testing.TB, dir, log string) (string, error) {
+	loopback := []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
+	config := embed.NewConfig()
+	config.Dir = dir
+	config.LogOutputs = []string{log}
+	config.UnsafeNoFsync = true // the data is worth nothing after the test
+	config.ListenClientUrls, config.AdvertiseClientUrls = loopback, loopback
+	config.ListenPeerUrls, config.AdvertisePeerUrls = loopback, loopback
+	config.InitialCluster = config.InitialClusterFromName(config.Name)
+
+	etcd, err := embed.StartEtcd(config)
+	if err != nil {
+		return "", fmt.Errorf("starting etcd: %w", err)
+	}
+	t.Cleanup(etcd.Close)
+	select {
+	case <-etcd.Server.ReadyNotify():
+		return "http://" + etcd.Clients[0].Addr().String(), nil
+	case err := <-etcd.Err():
+		return "", fmt.Errorf("running etcd: %w", err)
+	case <-time.After(readyWithin):
+		return "", fmt.Errorf("waiting for etcd: not ready within %s", readyWithin)
+	}
+}
+
+// configure says what a cluster's administrator would say on the command line.
+func configure(ctx context.Context, dir, store string) (options.CompletedOptions, error) {
+	key, err := writeKey(filepath.Join(dir, "service-account.key"))
+	if err != nil {
+		return options.CompletedOptions{}, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return options.CompletedOptions{}, fmt.Errorf("listening on loopback: %w", err)
+	}
+
+	server := options.NewServerRunOptions()
+	server.SecureServing.Listener = listener
+	address := listener.Addr().(*net.TCPAddr)
+	server.SecureServing.BindPort = address.Port
+	server.SecureServing.ExternalAddress = address.IP
+
+	flags := pflag.NewFlagSet("kube-apiserver", pflag.ContinueOnError)
+	for _, set := range server.Flags().FlagSets {
+		flags.AddFlagSet(set)
+	}
+	err = flags.Parse([]string{
+		"--etcd-servers=" + store,
+		"--cert-dir=" + filepath.Join(dir, "certificates"),
+		"--authorization-mode=RBAC",
+		"--service-cluster-ip-range=10.0.0.0/16",
+		"--service-account-issuer=https://kubernetes.default.svc",
+		"--service-account-signing-key-file=" + key,
+		"--service-account-key-file=" + key,
+		// Every distribution allows it; otherwise a privileged container would
+		// be refused before and after a fix, and the fix would go unjudged.
+		"--allow-privileged=true",
+		// A loopback address is no endpoint to publish.
+		"--endpoint-reconciler-type=none",
+		// It refuses a pod whose service account is absent. No controller makes
+		// the default one here, and whether an account came first is a question
+		// of order, not of what the manifest says.
+		"--disable-admission-plugins=ServiceAccount",
+	})
+	if err != nil {
+		return options.CompletedOptions{}, fmt.Errorf("reading kube-apiserver's flags: %w", err)
+	}
+	if err := server.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
+		return options.CompletedOptions{}, fmt.Errorf("setting kube-apiserver's feature gates: %w", err)
+	}
+	completed, err := server.Complete(ctx)
+	if err != nil {
+		return options.CompletedOptions{}, fmt.Errorf("completing kube-apiserver's options: %w", err)
+	}
+	if errs := completed.Validate(); len(errs) > 0 {
+		return options.CompletedOptions{}, fmt.Errorf("checking kube-apiserver's options: %w", utilerrors.NewAggregate(errs))
+	}
+	return completed, nil
+}
+
+// writeKey makes the key that service account tokens are signed with.
+func writeKey(path string) (string, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return "", fmt.Errorf("making the service account key: %w", err)
+	}
+	pem, err := keyutil.MarshalPrivateKeyToPEM(key)
+	if err != nil {
+		return "", fmt.Errorf("encoding the service account key: %w", err)
+	}
+	if err := os.WriteFile(path, pem, 0o600); err != nil {
+		return "", fmt.Errorf("writing the service account key: %w", err)
+	}
+	return path, nil
+}
+
+// waitReady polls /readyz, which answers 200 once the server's start-up hooks
+// (RBAC's bootstrap roles, the built-in namespaces) are done.
+func waitReady(ctx context.Context, config *rest.Config) error {
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	err = wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, readyWithin, true, func(ctx context.Context) (bool, error) {
+		var status int
+		client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).StatusCode(&status)
+		return status == http.StatusOK, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for /readyz: not ready within %s: %w", readyWithin, err)
+	}
+	return nil
+}
