@@ -75,6 +75,7 @@ type Summary struct {
 	Resources  int                     `json:"resources"`
 	Workloads  int                     `json:"workloads"`
 	Templates  int                     `json:"templates"` // files that are not judged until they are rendered
+	Encrypted  int                     `json:"encrypted"` // files that are judged by what is not encrypted, and never edited
 	BySeverity map[policy.Severity]int `json:"bySeverity"`
 	Fixable    int                     `json:"fixable"`
 	Exempted   int                     `json:"exempted"`
@@ -92,12 +93,15 @@ func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 	}
 	for _, f := range set.Files {
 		r.Summary.Files++
-		if f.Form == manifest.Template {
+		switch f.Form {
+		case manifest.Template:
 			r.Summary.Templates++
+		case manifest.Encrypted:
+			r.Summary.Encrypted++
 		}
 		for _, res := range f.Resources {
 			r.Summary.Resources++
-			if _, ok := manifest.MakesPods(res.APIVersion, res.Kind); ok {
+			if _, ok := manifest.MakesPods(res.APIVersion, res.Kind); ok && !res.Partial {
 				r.Summary.Workloads++
 			}
 		}

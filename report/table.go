@@ -71,6 +71,9 @@ func (r *Report) summary() string {
 	if s.Templates > 0 {
 		fmt.Fprintf(&b, "; %s not judged", plural(s.Templates, "template"))
 	}
+	if s.Encrypted > 0 {
+		fmt.Fprintf(&b, "; %s never edited", plural(s.Encrypted, "encrypted file"))
+	}
 	if n := len(r.NotEvaluated); n > 0 {
 		fmt.Fprintf(&b, "; %d not evaluated", n)
 	}
