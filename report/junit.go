@@ -49,8 +49,10 @@ func (r *Report) junit(w io.Writer) error {
 		s.Failures++
 		s.Cases = append(s.Cases, junitCase{
 			Name: f.Policy + ": " + f.Resource.id(), Class: f.Policy, File: f.Location.File, Line: f.Location.Line,
-			Failure: junitFailure{Message: f.Message, Type: string(f.Severity),
-				Text: fmt.Sprintf("%s:%d:%d: %s\n%s", f.Location.File, f.Location.Line, f.Location.Column, f.Message, f.Field)},
+			Failure: junitFailure{
+				Message: f.Message, Type: string(f.Severity),
+				Text: fmt.Sprintf("%s:%d:%d: %s\n%s", f.Location.File, f.Location.Line, f.Location.Column, f.Message, f.Field),
+			},
 		})
 	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {

@@ -86,8 +86,10 @@ type Propose func(*detect.Finding) (fixers.Fix, *fixers.Held)
 
 // New makes the report of a scan.
 func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
-	r := &Report{APIVersion: policy.APIVersion, Kind: "Report", Findings: []Finding{}, Errors: []manifest.Error{}, NotEvaluated: []string{},
-		Summary: Summary{BySeverity: map[policy.Severity]int{}}}
+	r := &Report{
+		APIVersion: policy.APIVersion, Kind: "Report", Findings: []Finding{}, Errors: []manifest.Error{}, NotEvaluated: []string{},
+		Summary: Summary{BySeverity: map[policy.Severity]int{}},
+	}
 	for _, s := range policy.Severities {
 		r.Summary.BySeverity[s] = 0
 	}
