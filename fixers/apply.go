@@ -73,8 +73,8 @@ func set(n *yaml.Node, path manifest.Path, value any) error {
 
 // replace keeps what the author wrote around a value.
 func replace(n, made *yaml.Node) {
-	if n.Kind == yaml.ScalarNode && made.Kind == yaml.ScalarNode && made.Tag == "!!str" {
-		made.Style = n.Style & (yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle)
+	if quotes := n.Style & (yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle); quotes != 0 && made.Kind == yaml.ScalarNode && made.Tag == "!!str" {
+		made.Style = quotes
 	}
 	if n.Kind == yaml.SequenceNode && made.Kind == yaml.SequenceNode {
 		made.Style = n.Style

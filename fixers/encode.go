@@ -50,7 +50,11 @@ func node(value any) *yaml.Node {
 	case nil:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
 	}
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: fmt.Sprint(value)}
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: fmt.Sprint(value)}
+	if _, ok := manifest.Scalar(n).(string); !ok {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
 }
 
 // inline gives flow style to collections that stay short on one line: lists

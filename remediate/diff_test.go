@@ -25,7 +25,8 @@ func TestHunks(t *testing.T) {
 		"lines go":   {src, []yamledit.Edit{{Start: 0, End: 4}}, "@@ -1,5 +1,3 @@\n-1\n-2\n 3\n 4\n 5\n"},
 		"two in one": {src, []yamledit.Edit{{Start: 0, End: 1, Text: "x"}, {Start: 1, End: 1, Text: "y"}}, "@@ -1,4 +1,4 @@\n-1\n+xy\n 2\n 3\n 4\n"},
 		"far apart": {
-			src, []yamledit.Edit{{Start: 0, End: 0, Text: "0\n"}, {Start: 16, End: 18}},
+			src,
+			[]yamledit.Edit{{Start: 0, End: 0, Text: "0\n"}, {Start: 16, End: 18}},
 			"@@ -1,3 +1,4 @@\n+0\n 1\n 2\n 3\n@@ -6,4 +7,3 @@\n 6\n 7\n 8\n-9\n",
 		},
 		"no break at the end": {"a\nb", []yamledit.Edit{{Start: 3, End: 3, Text: "\nc"}}, "@@ -1,2 +1,3 @@\n a\n-b\n\\ No newline at end of file\n+b\n+c\n\\ No newline at end of file\n"},

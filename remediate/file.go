@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/detect/source"
 	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/fixers/yamledit"
@@ -71,6 +72,9 @@ func (f *fileChange) make(p *planner) []dropped {
 	for _, d := range f.documents(text) {
 		if d.err != nil {
 			return f.all(fixers.HeldUnproved, d.err)
+		}
+		if bad := d.claimed(text, p.in.Safety); len(bad) > 0 {
+			return bad
 		}
 		after, bad := d.merge()
 		if len(bad) > 0 {
@@ -193,16 +197,45 @@ func (d *document) merge() (*yaml.Node, []dropped) {
 	if len(bad) > 0 {
 		return nil, bad
 	}
-	after := baseline
+	// Made one after the other, they put their keys where a person would.
 	for _, e := range d.edits {
-		if err := e.make(after); err != nil {
+		if err := e.make(baseline); err != nil {
 			return nil, []dropped{{e.fix, fixers.HeldConflict, err.Error()}}
 		}
 	}
 	for _, e := range d.edits {
-		e.prune(after)
+		e.prune(baseline)
 	}
-	return after, nil
+	return baseline, nil
+}
+
+// claimed makes the fixes that touch a line which a comment claims for another
+// tool a matter of review, or drops them where that is too bold.
+func (d *document) claimed(text *source.Text, limit policy.Safety) []dropped {
+	if !yamledit.HasClaims(text.Bytes()) {
+		return nil
+	}
+	var out []dropped
+	for _, e := range d.edits {
+		alone := yamledit.Clone(d.root)
+		if e.make(alone) != nil {
+			continue
+		}
+		e.prune(alone)
+		edits, err := yamledit.Rewrite(text, d.root, alone)
+		lines := yamledit.Claimed(text, edits)
+		if err != nil || len(lines) == 0 || e.fix.Safety == policy.Review {
+			continue
+		}
+		why := fmt.Sprintf("a comment says that another tool writes or reads line %d", lines[0])
+		if !policy.Review.Within(limit) {
+			out = append(out, dropped{e.fix, fixers.HeldSafety, "safety is review (" + why + ")"})
+			continue
+		}
+		e.fix.Safety = policy.Review
+		e.fix.Evidence = append(e.fix.Evidence, fixers.Evidence{Level: "declared", Text: why})
+	}
+	return out
 }
 
 // culprits finds the fixes whose own edit is refused; when none is by itself,

@@ -118,6 +118,8 @@ func keyText(k *yaml.Node) (string, error) {
 	switch v := Scalar(k).(type) {
 	case bool:
 		return strconv.FormatBool(v), nil
+	case int64:
+		return strconv.FormatInt(v, 10), nil
 	default:
 		return k.Value, nil
 	}

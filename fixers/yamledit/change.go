@@ -13,11 +13,7 @@ import (
 type Change struct {
 	steps []step
 	op    op
-	base  *yaml.Node   // the deepest node before on the way
-	depth int          // how many steps lead to base
-	chain []*yaml.Node // the mappings after in which each further step is a key
-	value *yaml.Node   // what is set or added
-	prev  *yaml.Node   // add: the item before that the new one follows
+	value *yaml.Node // what is set or added
 }
 
 type op string
@@ -91,55 +87,51 @@ func (d *differ) node(path []step, b, a *yaml.Node) {
 			if j := find(a, keyText(b.Content[i])); j >= 0 {
 				d.node(p, b.Content[i+1], a.Content[j+1])
 			} else {
-				d.out = append(d.out, Change{steps: p, op: remove, base: b, depth: len(path)})
+				d.out = append(d.out, Change{steps: p, op: remove})
 			}
 		}
 		for j := 0; j+1 < len(a.Content); j += 2 {
 			if find(b, keyText(a.Content[j])) < 0 {
-				d.leaves(with(path, keyStep(a.Content[j])), b, len(path), []*yaml.Node{a}, a.Content[j+1])
+				d.leaves(with(path, keyStep(a.Content[j])), a.Content[j+1])
 			}
 		}
 	case b.Kind == yaml.SequenceNode && a.Kind == yaml.SequenceNode && b.ShortTag() == a.ShortTag():
-		before := map[int]int{}
+		stays := map[int]bool{}
 		for i, j := range align(b.Content, a.Content) {
 			p := with(path, itemStep(b.Content, i))
 			if j < 0 {
-				d.out = append(d.out, Change{steps: p, op: drop, base: b.Content[i], depth: len(p)})
+				d.out = append(d.out, Change{steps: p, op: drop})
 				continue
 			}
-			before[j] = i
+			stays[j] = true
 			d.node(p, b.Content[i], a.Content[j])
 		}
-		var prev *yaml.Node
 		for j, n := range a.Content {
-			if i, ok := before[j]; ok {
-				prev = b.Content[i]
-				continue
+			if !stays[j] {
+				d.out = append(d.out, Change{steps: path, op: add, value: n})
 			}
-			d.out = append(d.out, Change{steps: path, op: add, base: b, depth: len(path), value: n, prev: prev})
 		}
 	case vacant(b) && (a.Kind == yaml.MappingNode || a.Kind == yaml.SequenceNode):
-		d.leaves(path, b, len(path), nil, a)
+		d.leaves(path, a)
 	default:
-		d.out = append(d.out, Change{steps: path, op: set, base: b, depth: len(path), value: a})
+		d.out = append(d.out, Change{steps: path, op: set, value: a})
 	}
 }
 
 // leaves takes a new value apart.
-func (d *differ) leaves(path []step, base *yaml.Node, depth int, chain []*yaml.Node, n *yaml.Node) {
-	if n.ShortTag() == "!!map" && n.Kind == yaml.MappingNode && n.Anchor == "" && len(n.Content) > 0 && duplicate(n) == nil {
+func (d *differ) leaves(path []step, n *yaml.Node) {
+	switch {
+	case n.ShortTag() == "!!map" && n.Kind == yaml.MappingNode && n.Anchor == "" && len(n.Content) > 0 && duplicate(n) == nil:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			d.leaves(with(path, keyStep(n.Content[i])), base, depth, with(chain, n), n.Content[i+1])
+			d.leaves(with(path, keyStep(n.Content[i])), n.Content[i+1])
 		}
-		return
-	}
-	if n.ShortTag() == "!!seq" && n.Kind == yaml.SequenceNode && n.Anchor == "" && len(n.Content) > 0 {
+	case n.ShortTag() == "!!seq" && n.Kind == yaml.SequenceNode && n.Anchor == "" && len(n.Content) > 0:
 		for _, item := range n.Content {
-			d.out = append(d.out, Change{steps: path, op: add, base: base, depth: depth, chain: with(chain, n), value: item})
+			d.out = append(d.out, Change{steps: path, op: add, value: item})
 		}
-		return
+	default:
+		d.out = append(d.out, Change{steps: path, op: set, value: n})
 	}
-	d.out = append(d.out, Change{steps: path, op: set, base: base, depth: depth, chain: chain, value: n})
 }
 
 // vacant tells null and what is empty: a place to fill.

@@ -57,6 +57,9 @@ func (w *writer) replace(at place, b, a *yaml.Node) {
 			w.replaceLines(h, 0, lines, a)
 			return
 		}
+		if at.parent == nil {
+			h.start = lineStart(w.src, h.start) // a root in block style begins in the first column
+		}
 		w.edit(h.start, h.end, h.blank(w.src)+lines[0])
 		if len(lines) > 1 {
 			w.replaceLines(h, column, lines[1:], a)
@@ -65,6 +68,9 @@ func (w *writer) replace(at place, b, a *yaml.Node) {
 		text := ""
 		if props != "" {
 			text = " " + props
+		}
+		if h.end < len(w.src) && w.src[h.end] == '#' {
+			text += " " // or the comment would become part of what is before it
 		}
 		w.edit(h.trimmed(w.src), h.end, text)
 		column := at.column + st.step

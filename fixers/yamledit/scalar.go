@@ -20,6 +20,9 @@ func (s style) scalar(n, old *yaml.Node, flow, json bool) string {
 		}
 		return n.Value
 	}
+	if plain(n) && word(n) != "" {
+		return n.Value // what the file has, it keeps: quotes would make it another key or value
+	}
 	quotes := n.Style
 	if old != nil && old.Kind == yaml.ScalarNode && old.Style&quoted != 0 && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) == 0 {
 		quotes = old.Style

@@ -229,7 +229,7 @@ func meaning(n *yaml.Node) (tag, value string) {
 func word(n *yaml.Node) string {
 	l := strings.ToLower(n.Value)
 	b := boolean[l]
-	if b == "" || len(l) == 1 { // y and n are strings to kubectl
+	if b == "" {
 		return ""
 	}
 	if n.Value == l || n.Value == strings.ToUpper(l) || n.Value == strings.ToUpper(l[:1])+l[1:] {
