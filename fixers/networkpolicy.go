@@ -1,9 +1,11 @@
 package fixers
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -19,11 +21,18 @@ import (
 // what a workload calls is not known from its manifest.
 func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 	dir := path.Dir(f.Resource.File.Path)
-	name := path.Join(dir, "networkpolicy.yaml")
-	if c.Exists(name) {
-		return Fix{}, &Held{Reason: HeldManual, Detail: name + " exists and holds no policy for this namespace"}
-	}
 	namespace := f.Resource.Namespace
+	file := "networkpolicy.yaml"
+	if shared(dir, c.Set) {
+		file = "networkpolicy-" + cmp.Or(namespace, "default") + ".yaml"
+	}
+	name := path.Join(dir, file)
+	switch {
+	case c.Exists(name):
+		return Fix{}, &Held{Reason: HeldManual, Detail: name + " exists and holds no policy for this namespace"}
+	case strings.HasPrefix(namespace, "kube-"):
+		return Fix{}, &Held{Reason: HeldManual, Detail: "what runs in " + namespace + " serves the whole cluster: say for each of its pods who may call it"}
+	}
 	if wrong := validation.IsDNS1123Label(namespace); namespace != "" && len(wrong) > 0 {
 		return Fix{}, &Held{Reason: HeldTemplate, Detail: fmt.Sprintf("%q is no name of a namespace: something replaces it before the file is applied", namespace)}
 	}
@@ -57,9 +66,20 @@ func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 	}}}
 	fix.Create = []NewFile{made}
 	if k, ok := c.Kustomization(dir); ok {
-		fix.Register = []Registration{{Kustomization: k, Resource: "networkpolicy.yaml"}}
+		fix.Register = []Registration{{Kustomization: k, Resource: file}}
 	}
 	return fix, nil
+}
+
+// shared tells whether the workloads of a directory are of several namespaces.
+func shared(dir string, set *manifest.Set) bool {
+	seen := map[string]bool{}
+	for r := range set.Resources {
+		if _, ok := manifest.MakesPods(r.APIVersion, r.Kind); ok && !r.Partial && path.Dir(r.File.Path) == dir {
+			seen[r.Namespace] = true
+		}
+	}
+	return len(seen) > 1
 }
 
 func document(name, namespace string, selector, ingress map[string]any) *yaml.Node {
