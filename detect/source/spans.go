@@ -94,7 +94,7 @@ func SkipBlank(src []byte, p int) int {
 			p += n
 		case Blank(src[p]):
 			p++
-		case src[p] == '#' && (p == 0 || Blank(src[p-1]) || atLineStart(src, p)):
+		case src[p] == '#': // the parser asks for no blank before it
 			for p < len(src) && BreakLen(src[p:]) == 0 {
 				p++
 			}

@@ -117,12 +117,9 @@ func onlySyntax(gap string) error {
 		if strings.HasPrefix(line, "%") || strings.HasPrefix(line, "...") {
 			continue
 		}
-		for i, r := range line {
-			if r == '#' && (i == 0 || line[i-1] == ' ' || line[i-1] == '\t') {
-				break
-			}
-			if strings.ContainsRune("&!", r) {
-				break // anchors and tags
+		for _, r := range line {
+			if strings.ContainsRune("#&!", r) {
+				break // comments, anchors and tags
 			}
 			if !strings.ContainsRune(" \t\n:-?,{}[]", r) {
 				return fmt.Errorf("%q is not syntax", line)

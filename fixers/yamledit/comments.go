@@ -1,6 +1,7 @@
 package yamledit
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -42,7 +43,7 @@ func comments(t *source.Text, spans *source.Spans, d source.Document, root *yaml
 	p := d.Start
 	for _, leaf := range leaves {
 		for p < leaf.Start {
-			if src[p] != '#' || p > d.Start && !source.Blank(src[p-1]) && lineStart(src, p) != p {
+			if src[p] != '#' || p > d.Start && !source.Blank(src[p-1]) && bytes.IndexByte([]byte("}],:"), src[p-1]) < 0 && lineStart(src, p) != p {
 				p++
 				continue
 			}
