@@ -2,7 +2,6 @@ package remediate_test
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/oakum-dev/oakum/detect/policy"
@@ -12,13 +11,7 @@ import (
 // BenchmarkPlan plans and proves every fix of safety review over the folder of
 // real manifests. Reading and judging them is not counted.
 func BenchmarkPlan(b *testing.B) {
-	dir := os.Getenv("OAKUM_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "corpus")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		b.Skipf("no corpus: %v", err)
-	}
+	dir := corpus(b)
 	all := library(b)
 	p, err := remediate.ReadProject(os.DirFS(dir), remediate.Settings{
 		Config: remediate.Config{Safety: policy.Review}, Policies: all, Selected: all,

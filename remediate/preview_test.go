@@ -41,19 +41,6 @@ func TestDiffOfStrangeNames(t *testing.T) {
 	applied(t, tree, plan)
 }
 
-// TestDiffsOfTheCorpus does the same with every diff of the folder of real manifests.
-func TestDiffsOfTheCorpus(t *testing.T) {
-	t.Parallel()
-	dir := os.Getenv("OAKUM_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "corpus")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no corpus: %v", err)
-	}
-	applied(t, os.DirFS(dir), planOf(t, os.DirFS(dir)))
-}
-
 func planOf(t *testing.T, tree fs.FS) *remediate.Plan {
 	t.Helper()
 	all := library(t)
