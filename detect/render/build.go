@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
-	"sigs.k8s.io/yaml"
 )
 
 // Object is one rendered object and the file that it came from.
@@ -48,24 +47,41 @@ func Build(ctx context.Context, tree fs.FS, root Root) ([]Object, error) {
 		return nil, root.Err
 	}
 	memory := filesys.MakeFsInMemory()
-	for _, f := range root.Files {
+	marked := true
+	sources := make([][]byte, len(root.Files))
+	for i, f := range root.Files {
 		src, err := fs.ReadFile(tree, f)
 		if err != nil {
 			return nil, fmt.Errorf("building %s: %w", root.Dir, err)
 		}
-		if root.manifests[f] {
+		role := root.manifests[f]
+		if role != "" {
 			if err := bounded(src); err != nil {
 				return nil, fmt.Errorf("building %s: reading %s: %w", root.Dir, f, err)
 			}
+		}
+		sources[i] = src
+		if marked && role == ResourceRole {
+			_, marked = mark(src, f)
+		}
+	}
+	for i, f := range root.Files {
+		src := sources[i]
+		if marked && root.manifests[f] == ResourceRole {
+			src, _ = mark(src, f)
 		}
 		if err := memory.WriteFile(path.Join(repository, f), src); err != nil {
 			return nil, fmt.Errorf("building %s: %w", root.Dir, err)
 		}
 	}
-	// A kustomization around the root asks for origins without touching it.
-	around := fmt.Sprintf("resources:\n- %q\nbuildMetadata: [originAnnotations]\n", ".."+path.Join(repository, root.Dir))
-	if err := memory.WriteFile(wrapper+"/kustomization.yaml", []byte(around)); err != nil {
-		return nil, fmt.Errorf("building %s: %w", root.Dir, err)
+	dir := path.Join(repository, root.Dir)
+	if !marked {
+		// A kustomization around the root asks for origins without touching it.
+		around := fmt.Sprintf("resources:\n- %q\nbuildMetadata: [originAnnotations]\n", ".."+dir)
+		if err := memory.WriteFile(wrapper+"/kustomization.yaml", []byte(around)); err != nil {
+			return nil, fmt.Errorf("building %s: %w", root.Dir, err)
+		}
+		dir = wrapper
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxBuild)
 	defer cancel()
@@ -75,7 +91,7 @@ func Build(ctx context.Context, tree fs.FS, root Root) ([]Object, error) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		objects, err := run(memory)
+		objects, err := run(memory, dir)
 		done <- result{objects, err}
 	}()
 	select {
@@ -89,7 +105,7 @@ func Build(ctx context.Context, tree fs.FS, root Root) ([]Object, error) {
 	}
 }
 
-func run(memory filesys.FileSystem) (objects []Object, err error) {
+func run(memory filesys.FileSystem, dir string) (objects []Object, err error) {
 	building.Lock()
 	defer building.Unlock()
 	defer func() {
@@ -101,7 +117,7 @@ func run(memory filesys.FileSystem) (objects []Object, err error) {
 	options := krusty.MakeDefaultOptions()
 	// The memory is the jail; within it overlays may reach their siblings.
 	options.LoadRestrictions = types.LoadRestrictionsNone
-	resources, err := krusty.MakeKustomizer(options).Run(memory, wrapper)
+	resources, err := krusty.MakeKustomizer(options).Run(memory, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -115,22 +131,6 @@ func run(memory filesys.FileSystem) (objects []Object, err error) {
 		objects = append(objects, o)
 	}
 	return objects, nil
-}
-
-// takeOrigin reads and removes the annotation that tells the origin.
-func takeOrigin(value map[string]any) string {
-	meta, _ := value["metadata"].(map[string]any)
-	annotations, _ := meta["annotations"].(map[string]any)
-	text, _ := annotations[originAnnotation].(string)
-	delete(annotations, originAnnotation)
-	if len(annotations) == 0 {
-		delete(meta, "annotations")
-	}
-	var origin struct{ Path string }
-	if yaml.Unmarshal([]byte(text), &origin) != nil || origin.Path == "" {
-		return ""
-	}
-	return strings.TrimPrefix(path.Join(wrapper, origin.Path), repository+"/")
 }
 
 // silence keeps kustomize's advice about deprecated fields, which it writes to

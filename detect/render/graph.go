@@ -28,7 +28,7 @@ type Root struct {
 	Files []string // every file that a build reads, sorted
 	Err   error    // why it cannot be built here; nil if it can
 
-	manifests map[string]bool // those of Files that kustomize parses as resources or patches
+	manifests map[string]Role // those of Files that kustomize parses as resources or patches
 }
 
 // ErrRemote is in the Err of a root that needs something from the network.
@@ -48,7 +48,7 @@ func Roots(tree fs.FS, kustomizations map[string][]byte) []Root {
 		if k, err := parse(names[0], kustomizations[names[0]]); err == nil && k.Kind == types.ComponentKind {
 			continue
 		}
-		w := walk{tree: tree, byDir: byDir, src: kustomizations, files: map[string]bool{}, manifests: map[string]bool{}, entered: map[string]int{}}
+		w := walk{tree: tree, byDir: byDir, src: kustomizations, files: map[string]bool{}, manifests: map[string]Role{}, entered: map[string]int{}}
 		_, err := w.dir(dir, nil)
 		out = append(out, Root{Dir: dir, Files: slices.Sorted(maps.Keys(w.files)), Err: err, manifests: w.manifests})
 	}
@@ -61,7 +61,7 @@ type walk struct {
 	byDir     map[string][]string // directory -> its kustomizations, of which there may be one
 	src       map[string][]byte
 	files     map[string]bool
-	manifests map[string]bool // files parsed as resources or patches
+	manifests map[string]Role // files parsed as resources or patches; patches where they are both
 	bytes     int64
 	entered   map[string]int // directory walked -> directories that a build of it enters
 }
@@ -134,7 +134,9 @@ func (w *walk) entry(name string, e entry, above []string) (int, error) {
 	case !info.Mode().IsRegular():
 		return 0, fmt.Errorf("%s names %q, which is not a file", name, e.name)
 	}
-	w.manifests[p] = w.manifests[p] || e.role != InputRole
+	if e.role != InputRole && w.manifests[p] != PatchRole {
+		w.manifests[p] = e.role
+	}
 	return 0, w.file(p, info.Size())
 }
 
