@@ -43,8 +43,11 @@ func (p *Project) Groups(ctx context.Context, by string) ([]Group, error) {
 	}
 	var out []Group
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		plan := whole
-		if len(keys) > 1 {
+		plan, ok := whole, len(keys) == 1
+		if !ok && wholeFiles(whole, k, by) {
+			plan, ok = part(p.input(), whole, func(c Change) bool { return groupKey(c.Fixes[0].Finding, by) == k })
+		}
+		if !ok {
 			plan, err = p.Plan(ctx, func(f *detect.Finding) bool { return keys[k][f.Fingerprint] })
 			if err != nil {
 				return nil, err
@@ -56,6 +59,22 @@ func (p *Project) Groups(ctx context.Context, by string) ([]Group, error) {
 		}
 	}
 	return out, nil
+}
+
+// wholeFiles tells whether a group shares no file with another.
+func wholeFiles(whole *Plan, key, by string) bool {
+	for _, c := range whole.Changes {
+		of := 0
+		for _, f := range c.Fixes {
+			if groupKey(f.Finding, by) == key {
+				of++
+			}
+		}
+		if of > 0 && of < len(c.Fixes) {
+			return false
+		}
+	}
+	return true
 }
 
 func groupKey(f *detect.Finding, by string) string {

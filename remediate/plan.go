@@ -62,13 +62,7 @@ type Proof struct {
 
 // MakePlan plans the fixes of every finding and proves them. It writes nothing.
 func MakePlan(ctx context.Context, in Input) (*Plan, error) {
-	p := &planner{
-		in: in, files: map[string]*fileChange{}, forms: map[string]*manifest.File{}, was: map[string]bool{}, scanned: map[string]bool{},
-		builds: map[string]built{}, rendered: map[string]string{},
-	}
-	for _, f := range in.Set.Files {
-		p.forms[f.Path] = f
-	}
+	p := newPlanner(in)
 	c := fixerContext(in.Tree, in.Set)
 	for _, f := range bySeverity(in.Findings) {
 		fix, held := fixers.Propose(f, in.Safety, c)
@@ -124,6 +118,35 @@ type planner struct {
 	builds   map[string]built  // before, by directory, of the roots that a fix reaches
 	rendered map[string]string // what of a root's files was proved, by directory
 	restart  bool              // a fix was dropped since the last build
+}
+
+func newPlanner(in Input) *planner {
+	p := &planner{
+		in: in, files: map[string]*fileChange{}, forms: map[string]*manifest.File{}, was: map[string]bool{}, scanned: map[string]bool{},
+		builds: map[string]built{}, rendered: map[string]string{},
+	}
+	for _, f := range in.Set.Files {
+		p.forms[f.Path] = f
+	}
+	return p
+}
+
+// part is the changes of a plan that chosen picks, proved once more without
+// the others: nothing that they mend may depend on those. ok is false where it does.
+func part(in Input, whole *Plan, chosen func(Change) bool) (plan *Plan, ok bool) {
+	p := newPlanner(in)
+	for _, c := range whole.Changes {
+		if chosen(c) {
+			p.files[c.Path] = &fileChange{
+				path: c.Path, file: p.forms[c.Path], fixes: slices.Clone(c.Fixes), built: true,
+				before: c.Before, after: c.After, edits: c.Edits, proof: c.Proof,
+			}
+		}
+	}
+	if !p.rescan() {
+		return nil, false
+	}
+	return p.plan(), true
 }
 
 // add lists a fix with every file it touches.

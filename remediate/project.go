@@ -58,11 +58,18 @@ func (p *Project) detect(policies []*policy.Policy) detect.Options {
 
 // Plan plans and proves the fixes of the findings that pick chooses; nil means all.
 func (p *Project) Plan(ctx context.Context, pick func(*detect.Finding) bool) (*Plan, error) {
-	findings := p.Result.Findings
+	in := p.input()
 	if pick != nil {
-		findings = slices.DeleteFunc(slices.Clone(findings), func(f *detect.Finding) bool { return !pick(f) })
+		in.Findings = slices.DeleteFunc(slices.Clone(in.Findings), func(f *detect.Finding) bool { return !pick(f) })
 	}
-	return MakePlan(ctx, Input{Tree: p.Tree, Kustomizations: p.Kustomizations, Set: p.Set, Findings: findings, Detect: p.detect(p.Settings.Policies), Safety: p.Safety()})
+	return MakePlan(ctx, in)
+}
+
+func (p *Project) input() Input {
+	return Input{
+		Tree: p.Tree, Kustomizations: p.Kustomizations, Set: p.Set, Findings: p.Result.Findings,
+		Detect: p.detect(p.Settings.Policies), Safety: p.Safety(),
+	}
 }
 
 // Safety is how bold fixes may be.
