@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/fixers"
@@ -57,15 +58,15 @@ func (g Group) title(fixes []*fixers.Fix) string {
 		where = "manifests"
 	}
 	if len(fixes) == 1 {
-		return clean(where + ": " + fixes[0].Title)
+		return headline(where + ": " + fixes[0].Title)
 	}
-	return clean(fmt.Sprintf("%s: %d security fixes", where, len(fixes)))
+	return headline(fmt.Sprintf("%s: %d security fixes", where, len(fixes)))
 }
 
 func commitBody(fixes []*fixers.Fix) string {
 	var b strings.Builder
 	for _, f := range fixes {
-		fmt.Fprintf(&b, "- %s: %s (%s)\n", clean(f.Finding.Resource.ID()), clean(f.Title), f.Finding.Policy.Name)
+		fmt.Fprintf(&b, "- %s: %s (%s)\n", headline(f.Finding.Resource.ID()), headline(f.Title), f.Finding.Policy.Name)
 	}
 	return b.String()
 }
@@ -188,11 +189,15 @@ func them(n int) string {
 	return "them"
 }
 
+// unseen are characters that do something where they are printed: control,
+// reorder, or break lines in ways that not every reader knows.
+func unseen(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
+
 // Visible shows the control characters of a text of several lines, tabs apart,
 // so that they do nothing where it is printed.
 func Visible(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' && r != '\t' && r != '\r' || r >= 0x7f && r < 0xa0 {
+		if r != '\n' && r != '\t' && r != '\r' && unseen(r) {
 			return '�'
 		}
 		return r
@@ -202,19 +207,29 @@ func Visible(s string) string {
 // clean keeps names that others chose on one line and without control characters.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029 {
+		if unseen(r) {
 			return ' '
 		}
 		return r
 	}, s)
 }
 
+// headline is clean text for titles and commit messages, where GitHub looks
+// for mentions and numbers: a space of no width keeps it from finding any.
+func headline(s string) string {
+	return strings.NewReplacer("@", "@\u200b", "#", "#\u200b").Replace(clean(s))
+}
+
+// harmless writes characters as references: they are text wherever they stand,
+// in a cell as in an HTML block. GitHub looks for mentions and numbers after
+// it resolved references, so these get a space of no width as well.
+var harmless = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "&#124;", "`", "&#96;", "\\", "&#92;",
+	"*", "&#42;", "_", "&#95;", "[", "&#91;", "]", "&#93;", "~", "&#126;", "://", ":&#47;&#47;", "www.", "www&#46;",
+	"@", "@&#8203;", "#", "#&#8203;")
+
 // cell makes text that others chose harmless in Markdown: no markup, no HTML,
 // no mention, no link, no end of a table cell.
-func cell(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "&#124;", "@", "&#64;", "`", "&#96;",
-		"*", "\\*", "_", "\\_", "[", "\\[", "]", "\\]", "~", "\\~", "://", ":&#47;&#47;", "#", "&#35;").Replace(clean(s))
-}
+func cell(s string) string { return harmless.Replace(clean(s)) }
 
 // code is for text between single backticks.
 func code(s string) string {

@@ -2,10 +2,13 @@ package remediate_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -136,6 +139,45 @@ data:
 	for _, secret := range secrets {
 		if text := plan.Markdown(); strings.Contains(text, secret) {
 			t.Errorf("the text tells %q:\n%s", secret, text)
+		}
+	}
+}
+
+// TestStrangersNamesInTexts has names that would be markup, mentions, links or
+// commands in a pull request.
+func TestStrangersNamesInTexts(t *testing.T) {
+	t.Parallel()
+	tree := fstest.MapFS{}
+	for i, name := range []string{`\[x\](//evil.example)`, "@octocat", "fixes #123", "<img src=x>", "a | b", "`code`", "\u202eevil", "www.evil.example", "https://evil.example"} {
+		quoted, err := json.Marshal(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pod := strings.ReplaceAll(insecurePod, "name: web\n", "name: "+string(quoted)+"\n")
+		tree[fmt.Sprintf("%d/%s.yaml", i, strings.ReplaceAll(name, "/", "_"))] = &fstest.MapFile{Data: []byte(pod)}
+	}
+	all := library(t)
+	p, err := remediate.ReadProject(tree, remediate.Settings{Config: remediate.Config{Safety: policy.Review}, Policies: all, Selected: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := p.Groups(t.Context(), "file")
+	if err != nil || len(groups) < len(tree) {
+		t.Fatalf("%d groups of %d files: %v", len(groups), len(tree), err)
+	}
+	fenced := regexp.MustCompile("(?s)```.*?```|`[^`]*`")
+	for _, g := range groups {
+		proposal := g.Proposal("main", "0123456789012345678901234567890123456789", nil)
+		text := fenced.ReplaceAllString(proposal.Body, "")
+		for _, bad := range []string{"@octocat", "#123", "<img", "\u202e", "](", "www.evil", "https://evil"} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s: %q gets through in the text", g.Key, bad)
+			}
+		}
+		for _, bad := range []string{"@octocat", "#123", "\u202e", "\n"} {
+			if strings.Contains(proposal.Title, bad) {
+				t.Errorf("%s: %q gets through in the title %q", g.Key, bad, proposal.Title)
+			}
 		}
 	}
 }

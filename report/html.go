@@ -42,7 +42,7 @@ func (r *Report) html(w io.Writer, o Options) error {
 	return pageTemplate.Execute(w, page)
 }
 
-var pageTemplate = template.Must(template.New("report").Parse(`<!doctype html>
+var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"text": printable, "where": where}).Parse(`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -65,12 +65,12 @@ th { font-weight: 600; } td.n, th.n { text-align: right; } small { color: var(--
 <table aria-label="findings by severity">
 {{range .Bars}}<tr class="{{.Severity}}"><th scope="row">{{.Severity}}</th><td class="n">{{.Count}}</td><td style="width:80%"><div class="bar" style="width:{{.Percent}}%"></div></td></tr>
 {{end}}</table>
-{{if .Errors}}<h2>could not be read</h2><ul>{{range .Errors}}<li>{{.File}}:{{.Line}}:{{.Column}}: {{.Message}}</li>{{end}}</ul>{{end}}
-{{range .Files}}<h2>{{.Name}}</h2>
+{{if .Errors}}<h2>could not be read</h2><ul>{{range .Errors}}<li>{{text (where .)}}: {{text .Message}}</li>{{end}}</ul>{{end}}
+{{range .Files}}<h2>{{text .Name}}</h2>
 <table>
 <thead><tr><th scope="col" class="n">Line</th><th scope="col">Severity</th><th scope="col">Finding</th><th scope="col">Fix</th></tr></thead>
 <tbody>
-{{range .Findings}}<tr class="{{.Severity}}"><td class="n">{{.Location.Line}}</td><td><b class="sev">{{.Severity}}</b></td><td>{{.Message}}<br><small>{{.Resource.Kind}} {{.Resource.Name}} · {{.Policy}}</small></td><td>{{if .Fix.Available}}{{.Fix.Title}} <small>({{.Fix.Safety}})</small>{{else}}<small>{{.Fix.Reason}}</small>{{end}}</td></tr>
+{{range .Findings}}<tr class="{{.Severity}}"><td class="n">{{.Location.Line}}</td><td><b class="sev">{{.Severity}}</b></td><td>{{text .Message}}<br><small>{{text .Resource.Kind}} {{text .Resource.Name}} · {{.Policy}}</small></td><td>{{if .Fix.Available}}{{text .Fix.Title}} <small>({{.Fix.Safety}})</small>{{else}}<small>{{text .Fix.Reason}}</small>{{end}}</td></tr>
 {{end}}</tbody>
 </table>
 {{end}}<p><small>oakum {{.Version}}</small></p>

@@ -4,8 +4,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"net/url"
-	"strings"
 )
 
 type junitSuites struct {
@@ -13,6 +11,7 @@ type junitSuites struct {
 	Name     string       `xml:"name,attr"`
 	Tests    int          `xml:"tests,attr"`
 	Failures int          `xml:"failures,attr"`
+	Errors   int          `xml:"errors,attr,omitempty"`
 	Suites   []junitSuite `xml:"testsuite"`
 }
 
@@ -20,26 +19,29 @@ type junitSuite struct {
 	Name     string      `xml:"name,attr"`
 	Tests    int         `xml:"tests,attr"`
 	Failures int         `xml:"failures,attr"`
+	Errors   int         `xml:"errors,attr,omitempty"`
 	Cases    []junitCase `xml:"testcase"`
 }
 
 type junitCase struct {
-	Name    string       `xml:"name,attr"`
-	Class   string       `xml:"classname,attr"`
-	File    string       `xml:"file,attr"`
-	Line    int          `xml:"line,attr"`
-	Failure junitFailure `xml:"failure"`
+	Name    string        `xml:"name,attr"`
+	Class   string        `xml:"classname,attr"`
+	File    string        `xml:"file,attr"`
+	Line    int           `xml:"line,attr,omitempty"`
+	Failure *junitProblem `xml:"failure"`
+	Error   *junitProblem `xml:"error"`
 }
 
-type junitFailure struct {
+type junitProblem struct {
 	Message string `xml:"message,attr"`
 	Type    string `xml:"type,attr"`
 	Text    string `xml:",chardata"`
 }
 
-// junit prints one suite a file and one failed case a finding.
+// junit prints one suite a file, one failed case a finding, and one case in
+// error where a file could not be read.
 func (r *Report) junit(w io.Writer) error {
-	out := junitSuites{Name: "oakum", Tests: len(r.Findings), Failures: len(r.Findings)}
+	out := junitSuites{Name: "oakum", Tests: len(r.Findings) + len(r.Errors), Failures: len(r.Findings), Errors: len(r.Errors)}
 	for _, f := range r.Findings {
 		if n := len(out.Suites); n == 0 || out.Suites[n-1].Name != f.Location.File {
 			out.Suites = append(out.Suites, junitSuite{Name: f.Location.File})
@@ -48,12 +50,20 @@ func (r *Report) junit(w io.Writer) error {
 		s.Tests++
 		s.Failures++
 		s.Cases = append(s.Cases, junitCase{
-			Name: f.Policy + ": " + f.Resource.id(), Class: f.Policy, File: f.Location.File, Line: f.Location.Line,
-			Failure: junitFailure{
-				Message: f.Message, Type: string(f.Severity),
-				Text: fmt.Sprintf("%s:%d:%d: %s\n%s", f.Location.File, f.Location.Line, f.Location.Column, f.Message, f.Field),
+			Name: f.Policy + ": " + printable(f.Resource.id()), Class: f.Policy, File: f.Location.File, Line: f.Location.Line,
+			Failure: &junitProblem{
+				Message: printable(f.Message), Type: string(f.Severity),
+				Text: fmt.Sprintf("%s:%d:%d: %s\n%s", printable(f.Location.File), f.Location.Line, f.Location.Column,
+					printable(f.Message), printable(f.Field)),
 			},
 		})
+	}
+	for _, e := range r.Errors {
+		message := printable(e.Message)
+		out.Suites = append(out.Suites, junitSuite{Name: e.File, Tests: 1, Errors: 1, Cases: []junitCase{{
+			Name: "read", Class: "oakum", File: e.File, Line: e.Line,
+			Error: &junitProblem{Message: message, Type: "error", Text: printable(where(e)) + ": " + message},
+		}}})
 	}
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
@@ -65,13 +75,4 @@ func (r *Report) junit(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
-}
-
-// uri is a path as a relative reference (RFC 3986).
-func uri(path string) string {
-	parts := strings.Split(path, "/")
-	for i, p := range parts {
-		parts[i] = url.PathEscape(p)
-	}
-	return strings.Join(parts, "/")
 }

@@ -5,48 +5,57 @@ import (
 	"strings"
 )
 
-// maxMarkdown keeps the text below what GitHub takes as a comment.
+// maxMarkdown keeps the text below what GitHub takes as a comment, in bytes.
 const maxMarkdown = 60_000
 
 func (r *Report) markdown() string {
 	var b strings.Builder
 	b.WriteString("## oakum\n\n" + cell(strings.ReplaceAll(r.summary(), "\n", ". ")) + "\n")
-	for _, e := range r.Errors {
-		fmt.Fprintf(&b, "\n- `%s:%d:%d` %s\n", code(e.File), e.Line, e.Column, cell(e.Message))
+	if len(r.Errors) > 0 {
+		b.WriteString("\n")
 	}
-	for i := 0; i < len(r.Findings); {
-		j := i
-		var rows strings.Builder
-		for ; j < len(r.Findings) && r.Findings[j].Location.File == r.Findings[i].Location.File; j++ {
-			f := r.Findings[j]
-			fix := cell(f.Fix.Title)
-			if f.Fix.Available {
-				fix += fmt.Sprintf(" (%s)", f.Fix.Safety)
-			} else {
-				fix = cell(f.Fix.Reason)
-			}
-			fmt.Fprintf(&rows, "| %d | %s | %s | %s | `%s` |\n", f.Location.Line, f.Severity, cell(f.Message), fix, code(f.Policy))
-		}
-		block := fmt.Sprintf("\n<details><summary>%s: %s</summary>\n\n| Line | Severity | Finding | Fix | Policy |\n|---|---|---|---|---|\n%s\n</details>\n",
-			cell(r.Findings[i].Location.File), plural(j-i, "finding"), rows.String())
-		if b.Len()+len(block) > maxMarkdown {
-			fmt.Fprintf(&b, "\n%s more, left out for length.\n", plural(len(r.Findings)-i, "finding"))
+	for i, e := range r.Errors {
+		if b.Len() > maxMarkdown/4 {
+			fmt.Fprintf(&b, "- %s more, left out for length\n", plural(len(r.Errors)-i, "error"))
 			break
 		}
-		b.WriteString(block)
-		i = j
+		fmt.Fprintf(&b, "- `%s` %s\n", code(where(e)), cell(e.Message))
+	}
+	count := map[string]int{}
+	for _, f := range r.Findings {
+		count[f.Location.File]++
+	}
+	const end = "\n</details>\n"
+	printed, file := 0, ""
+	for i, f := range r.Findings {
+		row := markdownRow(f)
+		if i == 0 || f.Location.File != file {
+			file = f.Location.File
+			row = fmt.Sprintf("\n<details><summary>%s: %s</summary>\n\n| Line | Severity | Finding | Fix | Policy |\n|---|---|---|---|---|\n%s",
+				cell(file), plural(count[file], "finding"), row)
+			if i > 0 {
+				row = end + row
+			}
+		}
+		if b.Len()+len(row)+len(end) > maxMarkdown {
+			break
+		}
+		b.WriteString(row)
+		printed++
+	}
+	if printed > 0 {
+		b.WriteString(end)
+	}
+	if n := len(r.Findings) - printed; n > 0 {
+		fmt.Fprintf(&b, "\n%s more, left out for length.\n", plural(n, "finding"))
 	}
 	return b.String()
 }
 
-var harmless = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "&#124;", "@", "&#64;", "`", "&#96;",
-	"*", "\\*", "_", "\\_", "[", "\\[", "]", "\\]", "~", "\\~", "://", ":&#47;&#47;", "#", "&#35;")
-
-// cell makes text that others chose harmless in Markdown: no markup, no HTML,
-// no mention, no link, no end of a table cell.
-func cell(s string) string { return harmless.Replace(printable(strings.ReplaceAll(s, "\n", " "))) }
-
-// code is for text between single backticks.
-func code(s string) string {
-	return strings.NewReplacer("`", "'", "|", "\\|").Replace(printable(s))
+func markdownRow(f Finding) string {
+	fix := cell(f.Fix.Reason)
+	if f.Fix.Available {
+		fix = fmt.Sprintf("%s (%s)", cell(f.Fix.Title), f.Fix.Safety)
+	}
+	return fmt.Sprintf("| %d | %s | %s | %s | `%s` |\n", f.Location.Line, f.Severity, cell(f.Message), fix, code(f.Policy))
 }

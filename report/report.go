@@ -3,6 +3,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -84,7 +85,7 @@ type Summary struct {
 // Propose says how a finding would be mended, or why it is not.
 type Propose func(*detect.Finding) (fixers.Fix, *fixers.Held)
 
-// New makes the report of a scan.
+// New makes the report of a scan. The order of the findings does not matter.
 func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 	r := &Report{
 		APIVersion: policy.APIVersion, Kind: "Report", Findings: []Finding{}, Errors: []manifest.Error{}, NotEvaluated: []string{},
@@ -119,6 +120,11 @@ func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 		}
 		r.Findings = append(r.Findings, out)
 	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Line, b.Location.Line),
+			cmp.Compare(a.Location.Column, b.Location.Column), cmp.Compare(a.Policy, b.Policy), cmp.Compare(a.Field, b.Field),
+			cmp.Compare(a.Fingerprint, b.Fingerprint))
+	})
 	slices.SortFunc(r.policies, func(a, b *policy.Policy) int { return strings.Compare(a.Name, b.Name) })
 	r.Errors = append(r.Errors, set.Errors...)
 	for _, err := range result.NotEvaluated {
@@ -183,16 +189,6 @@ func writeJSON(w io.Writer, v any) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
-}
-
-// printable keeps names that strangers chose from driving a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '\ufffd'
-		}
-		return r
-	}, s)
 }
 
 // id names a resource the way people do.

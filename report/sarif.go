@@ -19,8 +19,22 @@ type sarifLog struct {
 }
 
 type sarifRun struct {
-	Tool    sarifTool     `json:"tool"`
-	Results []sarifResult `json:"results"`
+	Tool        sarifTool         `json:"tool"`
+	Invocations []sarifInvocation `json:"invocations,omitempty"`
+	Results     []sarifResult     `json:"results"`
+}
+
+// sarifInvocation says what went wrong (section 3.20); without one a file that
+// could not be read would look clean.
+type sarifInvocation struct {
+	Successful    bool                `json:"executionSuccessful"`
+	Notifications []sarifNotification `json:"toolExecutionNotifications"`
+}
+
+type sarifNotification struct {
+	Level     string          `json:"level"`
+	Message   sarifText       `json:"message"`
+	Locations []sarifLocation `json:"locations,omitempty"`
 }
 
 type sarifTool struct {
@@ -62,7 +76,7 @@ type sarifResult struct {
 
 type sarifLocation struct {
 	Physical sarifPhysical  `json:"physicalLocation"`
-	Logical  []sarifLogical `json:"logicalLocations"`
+	Logical  []sarifLogical `json:"logicalLocations,omitempty"`
 }
 
 type sarifPhysical struct {
@@ -105,6 +119,7 @@ func (r *Report) sarif(o Options) sarifLog {
 			Properties: map[string]any{"tags": tags, "security-severity": securitySeverity[p.Severity]},
 		})
 	}
+	run.Invocations = r.invocations()
 	findings := slices.Clone(r.Findings)
 	if len(findings) > maxResults {
 		slices.SortStableFunc(findings, func(a, b Finding) int {
@@ -114,13 +129,39 @@ func (r *Report) sarif(o Options) sarifLog {
 	}
 	for _, f := range findings {
 		run.Results = append(run.Results, sarifResult{
-			RuleID: f.Policy, RuleIndex: index[f.Policy], Level: sarifLevel[f.Severity], Message: sarifText{f.Message},
+			RuleID: f.Policy, RuleIndex: index[f.Policy], Level: sarifLevel[f.Severity], Message: sarifMessage(f.Message),
 			Locations: []sarifLocation{{
-				Physical: sarifPhysical{sarifArtifact{uri(f.Location.File)}, sarifRegion{max(f.Location.Line, 1), max(f.Location.Column, 1)}},
+				Physical: physical(f.Location.File, f.Location.Line, f.Location.Column),
 				Logical:  []sarifLogical{{f.Resource.id() + " " + f.Field, "resource"}},
 			}},
 			Fingerprints: map[string]string{"oakum/v1": f.Fingerprint},
 		})
 	}
 	return sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}}
+}
+
+// invocations has at most one, of a scan that could not do everything.
+func (r *Report) invocations() []sarifInvocation {
+	if len(r.Errors)+len(r.NotEvaluated) == 0 {
+		return nil
+	}
+	out := sarifInvocation{Successful: len(r.Errors) == 0}
+	for _, e := range r.Errors {
+		out.Notifications = append(out.Notifications, sarifNotification{
+			Level: "error", Message: sarifMessage(e.Message), Locations: []sarifLocation{{Physical: physical(e.File, e.Line, e.Column)}},
+		})
+	}
+	for _, message := range r.NotEvaluated {
+		out.Notifications = append(out.Notifications, sarifNotification{Level: "warning", Message: sarifMessage(message)})
+	}
+	return []sarifInvocation{out}
+}
+
+func physical(file string, line, column int) sarifPhysical {
+	return sarifPhysical{sarifArtifact{uri(file)}, sarifRegion{max(line, 1), max(column, 1)}}
+}
+
+// sarifMessage keeps text that others chose from holding a link (section 3.11.6).
+func sarifMessage(s string) sarifText {
+	return sarifText{strings.ReplaceAll(printable(s), "](", "] (")}
 }

@@ -22,9 +22,9 @@ func (r *Report) table(w io.Writer, o Options) error {
 		}
 		return "\x1b[" + code + "m" + s + "\x1b[0m"
 	}
-	where := 0
+	width := 0
 	for _, f := range r.Findings {
-		where = max(where, len(position(f)))
+		width = max(width, len(position(f)))
 	}
 	file := ""
 	for _, f := range r.Findings {
@@ -33,16 +33,16 @@ func (r *Report) table(w io.Writer, o Options) error {
 				fmt.Fprintln(b)
 			}
 			file = f.Location.File
-			fmt.Fprintln(b, paint("1", printable(file)))
+			fmt.Fprintln(b, paint("1", lineStart(file)))
 		}
-		fmt.Fprintf(b, "  %-*s  %s  %s  %s\n", where, position(f), paint(severityColor[f.Severity], fmt.Sprintf("%-8s", f.Severity)),
+		fmt.Fprintf(b, "  %-*s  %s  %s  %s\n", width, position(f), paint(severityColor[f.Severity], fmt.Sprintf("%-8s", f.Severity)),
 			printable(f.Message), paint("2", "["+f.Policy+"]"))
 	}
 	if len(r.Findings) > 0 {
 		fmt.Fprintln(b)
 	}
 	for _, e := range r.Errors {
-		fmt.Fprintf(b, "%s\n", paint("31", printable(fmt.Sprintf("%s:%d:%d: error: %s", e.File, e.Line, e.Column, e.Message))))
+		fmt.Fprintf(b, "%s\n", paint("31", lineStart(where(e))+": error: "+printable(e.Message)))
 	}
 	fmt.Fprintln(b, r.summary())
 	return b.Flush()
