@@ -69,9 +69,9 @@ type Registration struct {
 
 // Context is what fixers may look at besides the finding.
 type Context struct {
-	Set           *manifest.Set
 	Kustomization func(dir string) (path string, ok bool) // of a directory
 	Exists        func(path string) bool
+	Neighbours    func() *Neighbours
 	Images        func() map[string][]Image // digests that the set pins, by name:tag
 }
 

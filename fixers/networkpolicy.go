@@ -23,7 +23,7 @@ func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 	dir := path.Dir(f.Resource.File.Path)
 	namespace := f.Resource.Namespace
 	file := "networkpolicy.yaml"
-	if shared(dir, c.Set) {
+	if c.Neighbours().mixed[dir] {
 		file = "networkpolicy-" + cmp.Or(namespace, "default") + ".yaml"
 	}
 	name := path.Join(dir, file)
@@ -36,21 +36,16 @@ func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 	if wrong := validation.IsDNS1123Label(namespace); namespace != "" && len(wrong) > 0 {
 		return Fix{}, &Held{Reason: HeldTemplate, Detail: fmt.Sprintf("%q is no name of a namespace: something replaces it before the file is applied", namespace)}
 	}
-	here := func(r *manifest.Resource) bool {
-		if namespace != "" {
-			return r.Namespace == namespace
-		}
-		return r.Namespace == "" && path.Dir(r.File.Path) == dir
-	}
+	near := c.Neighbours().Of(f.Resource)
 	made := NewFile{Path: name, Documents: []*yaml.Node{document("default-same-namespace", namespace, map[string]any{},
 		map[string]any{"from": []any{map[string]any{"podSelector": map[string]any{}}}})}}
 	seen := map[string]bool{}
-	for r := range c.Set.Resources {
-		if !here(r) || r.Kind != "Service" || r.APIVersion != "v1" || seen[r.Name] {
+	for _, r := range near {
+		if r.Kind != "Service" || r.APIVersion != "v1" || seen[r.Name] {
 			continue
 		}
 		seen[r.Name] = true
-		selector, ports, why := offered(r, c.Set, here)
+		selector, ports, why := offered(r, near)
 		if why == "" {
 			continue
 		}
@@ -71,17 +66,6 @@ func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 	return fix, nil
 }
 
-// shared tells whether the workloads of a directory are of several namespaces.
-func shared(dir string, set *manifest.Set) bool {
-	seen := map[string]bool{}
-	for r := range set.Resources {
-		if _, ok := manifest.MakesPods(r.APIVersion, r.Kind); ok && !r.Partial && path.Dir(r.File.Path) == dir {
-			seen[r.Namespace] = true
-		}
-	}
-	return len(seen) > 1
-}
-
 func document(name, namespace string, selector, ingress map[string]any) *yaml.Node {
 	meta := map[string]any{"name": name}
 	if namespace != "" {
@@ -98,13 +82,13 @@ func document(name, namespace string, selector, ingress map[string]any) *yaml.No
 
 // offered says how a service is reached from outside its namespace, which pods
 // it selects and on which of their ports.
-func offered(service *manifest.Resource, set *manifest.Set, here func(*manifest.Resource) bool) (selector map[string]any, ports []any, why string) {
+func offered(service *manifest.Resource, near []*manifest.Resource) (selector map[string]any, ports []any, why string) {
 	spec, _ := service.Value["spec"].(map[string]any)
 	if t, _ := spec["type"].(string); t == "LoadBalancer" || t == "NodePort" {
 		why = "type " + t
 	}
-	for r := range set.Resources {
-		if r.Kind == "Ingress" && here(r) && names(r.Value["spec"], service.Name) {
+	for _, r := range near {
+		if r.Kind == "Ingress" && names(r.Value["spec"], service.Name) {
 			why = r.ID()
 		}
 	}

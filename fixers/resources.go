@@ -2,7 +2,6 @@ package fixers
 
 import (
 	"fmt"
-	"path"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policy"
@@ -33,9 +32,8 @@ func resources(f *detect.Finding, c Context) (Fix, *Held) {
 	if kind == "requests" {
 		field = "defaultRequest"
 	}
-	for r := range c.Set.Resources {
-		if r.Kind != "LimitRange" || r.Namespace != f.Resource.Namespace ||
-			r.Namespace == "" && path.Dir(r.File.Path) != path.Dir(f.Resource.File.Path) {
+	for _, r := range c.Neighbours().Of(f.Resource) {
+		if r.Kind != "LimitRange" {
 			continue
 		}
 		spec, _ := r.Value["spec"].(map[string]any)

@@ -246,8 +246,10 @@ const neighbours = 8
 func (p *planner) style(name string) yamledit.Style {
 	var texts []*source.Text
 	for _, f := range p.in.Set.Files {
-		if path.Dir(f.Path) == path.Dir(name) && f.Form == manifest.Plain && path.Ext(f.Path) != ".json" && len(texts) < neighbours {
-			texts = append(texts, f.Text)
+		if path.Dir(f.Path) == path.Dir(name) && f.Form == manifest.Plain && path.Ext(f.Path) != ".json" && len(f.Source) < 32<<10 {
+			if texts = append(texts, f.Text); len(texts) == neighbours {
+				break
+			}
 		}
 	}
 	return yamledit.DetectStyle(texts...)

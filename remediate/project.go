@@ -142,9 +142,9 @@ func fixerContext(tree fs.FS, set *manifest.Set) fixers.Context {
 		return !errors.Is(err, fs.ErrNotExist)
 	}
 	return fixers.Context{
-		Set:    set,
-		Exists: exists,
-		Images: sync.OnceValue(func() map[string][]fixers.Image { return fixers.Images(set) }),
+		Exists:     exists,
+		Neighbours: sync.OnceValue(func() *fixers.Neighbours { return fixers.NewNeighbours(set) }),
+		Images:     sync.OnceValue(func() map[string][]fixers.Image { return fixers.Images(set) }),
 		Kustomization: func(dir string) (string, bool) {
 			for _, name := range render.Names {
 				if file := path.Join(dir, name); exists(file) {

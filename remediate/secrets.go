@@ -1,6 +1,7 @@
 package remediate
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -24,6 +25,9 @@ func (p *planner) secrets() []string {
 			continue
 		}
 		names[f.path] = true
+		if !bytes.Contains(f.before, []byte("Secret")) {
+			continue
+		}
 		// What no policy asks about was not decoded.
 		if parsed, _ := manifest.Parse(f.path, f.before, f.file.Form, nil); parsed != nil {
 			set.Files = append(set.Files, parsed)
@@ -43,7 +47,7 @@ func (p *planner) secrets() []string {
 	}
 	o := p.in.Detect
 	o.Policies = slices.DeleteFunc(slices.Clone(o.Policies), func(p *policy.Policy) bool { return p.Category != "secrets" })
-	for _, f := range detect.ScanFiles(set, o, names).Findings {
+	for _, f := range detect.ScanFiles(p.in.Set, o, names).Findings {
 		if at := f.Resource.Field(f.Field); at.Present {
 			v, _ := manifest.ToValue(at.Node)
 			out = appendSecret(out, v)
