@@ -44,17 +44,6 @@ func (c Change) Path() string {
 	return b.String()
 }
 
-// String is the change in words: set spec.hostNetwork to false.
-func (c Change) String() string {
-	switch c.op {
-	case set:
-		return fmt.Sprintf("set %s to %s", c.Path(), style{eol: " "}.flow(c.value, nil, false))
-	case add:
-		return fmt.Sprintf("add %s to %s", style{eol: " "}.flow(c.value, nil, false), c.Path())
-	}
-	return fmt.Sprintf("%s %s", c.op, c.Path())
-}
-
 // key identifies the place of the change.
 func (c Change) key(n int) string {
 	var b strings.Builder
