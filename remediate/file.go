@@ -3,6 +3,7 @@ package remediate
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -171,11 +172,32 @@ func (f *fileChange) documents(text *source.Text) []*document {
 // merge makes every edit on one copy of the document. Fixes are siblings on
 // one baseline: one that contradicts an earlier one is dropped whole.
 func (d *document) merge() (*yaml.Node, []dropped) {
-	var bad []dropped
 	baseline := yamledit.Clone(d.root)
 	for _, e := range d.edits {
 		e.expand(baseline)
 	}
+	if bad := d.contradictions(baseline); len(bad) > 0 {
+		return nil, bad
+	}
+	// Made one after the other, they put their keys where a person would.
+	for _, e := range d.edits {
+		if err := e.make(baseline); err != nil {
+			return nil, []dropped{{e.fix, fixers.HeldUnproved, err.Error()}}
+		}
+	}
+	for _, e := range d.edits {
+		e.prune(baseline)
+	}
+	return baseline, nil
+}
+
+// contradictions are the fixes that want something else than an earlier one.
+// Only edits of which one path leads to the other are compared by what they do.
+func (d *document) contradictions(baseline *yaml.Node) []dropped {
+	if !d.meet() {
+		return nil
+	}
+	var bad []dropped
 	var siblings [][]yamledit.Change
 	for _, e := range d.edits {
 		alone := yamledit.Clone(baseline)
@@ -186,7 +208,7 @@ func (d *document) merge() (*yaml.Node, []dropped) {
 		siblings = append(siblings, yamledit.Diff(baseline, alone))
 	}
 	if len(bad) > 0 {
-		return nil, bad
+		return bad
 	}
 	for _, c := range yamledit.Conflicts(siblings) {
 		bad = append(bad, dropped{
@@ -194,19 +216,32 @@ func (d *document) merge() (*yaml.Node, []dropped) {
 			fmt.Sprintf("contradicts %q at %s", d.edits[c.With].fix.Title, c.Path),
 		})
 	}
-	if len(bad) > 0 {
-		return nil, bad
-	}
-	// Made one after the other, they put their keys where a person would.
-	for _, e := range d.edits {
-		if err := e.make(baseline); err != nil {
-			return nil, []dropped{{e.fix, fixers.HeldConflict, err.Error()}}
+	return bad
+}
+
+// meet tells whether edits of different fixes meet somewhere in the document.
+func (d *document) meet() bool {
+	for i, a := range d.edits {
+		for _, b := range d.edits[:i] {
+			if a.fix.Finding.Resource == b.fix.Finding.Resource && !apart(a.fix.Edits, b.fix.Edits) {
+				return true
+			}
 		}
 	}
-	for _, e := range d.edits {
-		e.prune(baseline)
+	return false
+}
+
+// apart tells whether no path of some edits leads to one of the others, or they
+// are the same edit.
+func apart(some, others []policy.Edit) bool {
+	for _, a := range some {
+		for _, b := range others {
+			if a.Path.Meets(b.Path) && !(a.Op == b.Op && len(a.Path) == len(b.Path) && reflect.DeepEqual(a.Value, b.Value)) {
+				return false
+			}
+		}
 	}
-	return baseline, nil
+	return true
 }
 
 // claimed makes the fixes that touch a line which a comment claims for another

@@ -193,19 +193,24 @@ func (p *planner) build() {
 		}
 	}
 	bad := make([][]dropped, len(todo))
+	each(len(todo), func(i int) { bad[i] = todo[i].make(p) })
+	for _, d := range slices.Concat(bad...) {
+		p.drop(d.fix, d.reason, "%s", d.detail)
+	}
+}
+
+// each calls f with every number below n, as many at once as there are cores.
+func each(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	var next atomic.Int64
-	for range runtime.GOMAXPROCS(0) {
+	for range min(n, runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(todo); i = int(next.Add(1)) - 1 {
-				bad[i] = todo[i].make(p)
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
 			}
 		})
 	}
 	wg.Wait()
-	for _, d := range slices.Concat(bad...) {
-		p.drop(d.fix, d.reason, "%s", d.detail)
-	}
 }
 
 // changed lists the files that the plan changes, in order.

@@ -18,15 +18,20 @@ func (p *planner) rescan() bool {
 	after := &manifest.Set{}
 	mended := map[string]*manifest.File{}
 	fresh := map[string]bool{}
-	for _, f := range p.changed() {
-		if f.judged {
-			mended[f.path] = f.parsed
-			continue
+	changed := p.changed()
+	errs := make([][]manifest.Error, len(changed))
+	each(len(changed), func(i int) {
+		if f := changed[i]; !f.judged {
+			errs[i] = p.parse(f)
 		}
-		if !p.parse(f) {
-			continue
+	})
+	for i, f := range changed {
+		for _, fix := range slices.Clone(f.fixes) {
+			if len(errs[i]) > 0 {
+				p.drop(fix, fixers.HeldUnproved, "the edited file does not parse: line %d: %s", errs[i][0].Line, errs[i][0].Message)
+			}
 		}
-		fresh[f.path] = true
+		fresh[f.path] = !f.judged
 		mended[f.path] = f.parsed
 	}
 	if p.restart {
@@ -74,7 +79,7 @@ func (p *planner) rescan() bool {
 }
 
 // parse reads a file as it would be; it must be as readable as before.
-func (p *planner) parse(f *fileChange) bool {
+func (p *planner) parse(f *fileChange) []manifest.Error {
 	form := manifest.Plain
 	if f.file != nil {
 		form = f.file.Form
@@ -82,14 +87,8 @@ func (p *planner) parse(f *fileChange) bool {
 		form = manifest.Other // a kustomization
 	}
 	parsed, errs := manifest.Parse(f.path, f.after, form, p.in.Detect.Wants)
-	if len(errs) > 0 {
-		for _, fix := range slices.Clone(f.fixes) {
-			p.drop(fix, fixers.HeldUnproved, "the edited file does not parse: line %d: %s", errs[0].Line, errs[0].Message)
-		}
-		return false
-	}
 	f.parsed = parsed
-	return true
+	return errs
 }
 
 // findingsBefore remembers what every policy found in files as they are.

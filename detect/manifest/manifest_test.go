@@ -280,3 +280,30 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+func TestPathsMeet(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		a, b string
+		want bool
+	}{
+		{"spec.a", "spec.a", true},
+		{"spec", "spec.a.b", true},
+		{"spec.a", "spec.b", false},
+		{"spec.c[name=x].d", "spec.c[name=x]", true},
+		{"spec.c[name=x].d", "spec.c[name=y].d", false},
+		{"spec.c[name=x].d", "spec.c[1].d", true},
+		{"spec.c[=x]", "spec.c[=y]", false},
+		{"spec.c", "spec.c[0]", true},
+	}
+	for _, test := range tests {
+		a, errA := manifest.ParsePath(test.a)
+		b, errB := manifest.ParsePath(test.b)
+		if errA != nil || errB != nil {
+			t.Fatal(errA, errB)
+		}
+		if a.Meets(b) != test.want || b.Meets(a) != test.want {
+			t.Errorf("%s and %s: %v, want %v", test.a, test.b, a.Meets(b), test.want)
+		}
+	}
+}

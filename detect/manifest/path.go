@@ -21,6 +21,22 @@ type Step struct {
 // Path leads from the root of a resource to a field.
 type Path []Step
 
+// Meets tells whether one of two paths may lead to the other: they are the
+// same, or one goes on where the other ends. Items that are told apart in
+// different ways may be the same one.
+func (p Path) Meets(q Path) bool {
+	for i := range min(len(p), len(q)) {
+		a, b := p[i], q[i]
+		switch {
+		case a.Item != b.Item:
+			return false
+		case !a.Item && a.Key != b.Key, a.Item && a.By == b.By && (a.Value != b.Value || a.Index != b.Index):
+			return false
+		}
+	}
+	return true
+}
+
 // Key appends mapping keys to a copy of p.
 func (p Path) Key(keys ...string) Path {
 	out := append(make(Path, 0, len(p)+len(keys)), p...)
