@@ -18,7 +18,6 @@ import (
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/detect/render"
-	"github.com/oakum-dev/oakum/detect/source"
 	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/fixers/yamledit"
 )
@@ -249,13 +248,20 @@ const neighbours = 8
 
 // style is how the manifests next to a new file are written.
 func (p *planner) style(name string) yamledit.Style {
-	var texts []*source.Text
+	var samples []yamledit.Sample
 	for _, f := range p.in.Set.Files {
-		if path.Dir(f.Path) == path.Dir(name) && f.Form == manifest.Plain && path.Ext(f.Path) != ".json" && len(f.Source) < 32<<10 {
-			if texts = append(texts, f.Text); len(texts) == neighbours {
-				break
+		if path.Dir(f.Path) != path.Dir(name) || f.Form != manifest.Plain || path.Ext(f.Path) == ".json" || len(f.Resources) == 0 {
+			continue
+		}
+		s := yamledit.Sample{Text: f.Text}
+		for _, r := range f.Resources {
+			if r.Decoded() && !slices.Contains(s.Roots, r.Root) {
+				s.Roots = append(s.Roots, r.Root)
 			}
 		}
+		if samples = append(samples, s); len(samples) == neighbours {
+			break
+		}
 	}
-	return yamledit.DetectStyle(texts...)
+	return yamledit.DetectStyle(samples...)
 }

@@ -140,34 +140,34 @@ type Style struct {
 	Start          bool   // files begin with ---
 }
 
+// Sample is a file whose style is asked for: its text, and the documents that
+// were parsed of it.
+type Sample struct {
+	Text  *source.Text
+	Roots []*yaml.Node
+}
+
 // DetectStyle takes the style of the files next to a new one: what most of
-// them do. Texts that do not parse say nothing about indentation.
-func DetectStyle(texts ...*source.Text) Style {
-	s := Style{Break: "\n", Indent: 2, SequenceIndent: 2}
+// them do.
+func DetectStyle(samples ...Sample) Style {
+	s := Style{Break: "\n"}
 	start, crlf := 0, 0
-	indents, sequences := map[int]int{}, map[int]int{}
-	for _, t := range texts {
-		b := bytes.TrimPrefix(t.Bytes(), []byte(source.BOM))
+	var roots []*yaml.Node
+	for _, f := range samples {
+		b := bytes.TrimPrefix(f.Text.Bytes(), []byte(source.BOM))
 		if bytes.HasPrefix(b, []byte("---")) {
 			start++
 		}
 		if dominantBreak(b) == "\r\n" {
 			crlf++
 		}
-		var roots []*yaml.Node
-		for _, d := range t.Documents() {
-			if root, err := t.Parse(d); err == nil && root != nil {
-				roots = append(roots, root)
-			}
-		}
-		indents[indentStep(roots...)]++
-		sequences[sequenceIndent(roots...)]++
+		roots = append(roots, f.Roots...)
 	}
-	s.Start = start*2 > len(texts)
-	if crlf*2 > len(texts) {
+	s.Start = start*2 > len(samples)
+	if crlf*2 > len(samples) {
 		s.Break = "\r\n"
 	}
-	s.Indent, s.SequenceIndent = most(indents, 2), most(sequences, 2)
+	s.Indent, s.SequenceIndent = indentStep(roots...), sequenceIndent(roots...)
 	return s
 }
 
