@@ -3,6 +3,7 @@ package fixers
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
@@ -57,7 +58,7 @@ func wildcardVerbs(f *detect.Finding, _ Context) (Fix, *Held) {
 	at := f.Field[:ruleIndex(f.Field)+1].Key("verbs")
 	return Fix{
 		Safety:   policy.Evidence,
-		Evidence: []Evidence{{"declared", fmt.Sprintf("Kubernetes serves exactly these verbs for %v: the grant stays the same", resources)}},
+		Evidence: []Evidence{{"declared", fmt.Sprintf("Kubernetes serves exactly these verbs for %s: the grant stays the same", strings.Join(resources, ", "))}},
 		Edits:    []policy.Edit{{Op: policy.Set, Path: at, Value: verbs}},
 	}, nil
 }
