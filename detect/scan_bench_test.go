@@ -2,7 +2,6 @@ package detect_test
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/oakum-dev/oakum/detect"
@@ -10,6 +9,7 @@ import (
 	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/fixers"
+	"github.com/oakum-dev/oakum/testdata/corpus"
 )
 
 func library(b *testing.B) []*policy.Policy {
@@ -22,19 +22,6 @@ func library(b *testing.B) []*policy.Policy {
 	return all
 }
 
-// corpus is the folder of real manifests, by OAKUM_CORPUS or beside the repository.
-func corpus(b *testing.B) string {
-	b.Helper()
-	dir := os.Getenv("OAKUM_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "corpus")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		b.Skipf("no corpus: %v", err)
-	}
-	return dir
-}
-
 // BenchmarkLoad compiles the whole library.
 func BenchmarkLoad(b *testing.B) {
 	for b.Loop() {
@@ -44,7 +31,7 @@ func BenchmarkLoad(b *testing.B) {
 
 // BenchmarkRead reads and decodes what the library asks about.
 func BenchmarkRead(b *testing.B) {
-	dir, o := corpus(b), detect.Options{Policies: library(b)}
+	dir, o := corpus.Dir(b), detect.Options{Policies: library(b)}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := manifest.Read(os.DirFS(dir), manifest.Options{Wants: o.Wants}); err != nil {
@@ -55,7 +42,7 @@ func BenchmarkRead(b *testing.B) {
 
 // BenchmarkScan judges every resource of the corpus by the whole library.
 func BenchmarkScan(b *testing.B) {
-	dir, o := corpus(b), detect.Options{Policies: library(b)}
+	dir, o := corpus.Dir(b), detect.Options{Policies: library(b)}
 	set, err := manifest.Read(os.DirFS(dir), manifest.Options{Wants: o.Wants})
 	if err != nil {
 		b.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/fixers"
+	"github.com/oakum-dev/oakum/report/markdown"
 )
 
 // maxText keeps what is written of a pull request below GitHub's 65,536 characters, with
@@ -220,21 +221,11 @@ func headline(s string) string {
 	return strings.NewReplacer("@", "@\u200b", "#", "#\u200b").Replace(clean(s))
 }
 
-// harmless writes characters as references: they are text wherever they stand,
-// in a cell as in an HTML block. GitHub looks for mentions and numbers after
-// it resolved references, so these get a space of no width as well.
-var harmless = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "&#124;", "`", "&#96;", "\\", "&#92;",
-	"*", "&#42;", "_", "&#95;", "[", "&#91;", "]", "&#93;", "~", "&#126;", "://", ":&#47;&#47;", "www.", "www&#46;",
-	"@", "@&#8203;", "#", "#&#8203;")
-
-// cell makes text that others chose harmless in Markdown: no markup, no HTML,
-// no mention, no link, no end of a table cell.
-func cell(s string) string { return harmless.Replace(clean(s)) }
+// cell is text of strangers for a place in Markdown where one line is.
+func cell(s string) string { return markdown.Text(clean(s)) }
 
 // code is for text between single backticks.
-func code(s string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(clean(s), "`", "'"), "|", "\\|")
-}
+func code(s string) string { return markdown.Code(clean(s)) }
 
 // fence encloses text in a fence longer than any inside it.
 func fence(s, lang string) string {

@@ -9,28 +9,15 @@ import (
 	"testing"
 
 	"github.com/oakum-dev/oakum/remediate"
+	"github.com/oakum-dev/oakum/testdata/corpus"
 )
-
-// corpus is the folder of real manifests, by OAKUM_CORPUS or beside the
-// repository; a test without one is skipped.
-func corpus(tb testing.TB) string {
-	tb.Helper()
-	dir := os.Getenv("OAKUM_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "corpus")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		tb.Skipf("no corpus: %v", err)
-	}
-	return dir
-}
 
 // TestCorpus applies every diff of the corpus with appliers that are not ours,
 // and compares what changes in files that other tools get wrong with what was
 // looked at: testdata/corpus.txt.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
-	dir := corpus(t)
+	dir := corpus.Dir(t)
 	plan := planOf(t, os.DirFS(dir))
 	t.Run("applies", func(t *testing.T) { applied(t, os.DirFS(dir), plan) })
 

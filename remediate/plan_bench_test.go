@@ -6,12 +6,13 @@ import (
 
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/remediate"
+	"github.com/oakum-dev/oakum/testdata/corpus"
 )
 
 // BenchmarkPlan plans and proves every fix of safety review over the folder of
 // real manifests. Reading and judging them is not counted.
 func BenchmarkPlan(b *testing.B) {
-	dir := corpus(b)
+	dir := corpus.Dir(b)
 	all := library(b)
 	p, err := remediate.ReadProject(os.DirFS(dir), remediate.Settings{
 		Config: remediate.Config{Safety: policy.Review}, Policies: all, Selected: all,

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/report/markdown"
 )
 
 // maxText bounds, in characters, what people are shown of a text that
@@ -38,21 +39,11 @@ func lineStart(s string) string {
 	return s
 }
 
-// harmless writes characters as references: they are text wherever they stand,
-// in a cell as in an HTML block. GitHub looks for mentions and numbers after
-// it resolved references, so these get a space of no width as well.
-var harmless = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "|", "&#124;", "`", "&#96;", "\\", "&#92;",
-	"*", "&#42;", "_", "&#95;", "[", "&#91;", "]", "&#93;", "~", "&#126;", "://", ":&#47;&#47;", "www.", "www&#46;",
-	"@", "@&#8203;", "#", "#&#8203;")
-
-// cell makes text that others chose harmless in Markdown: no markup, no HTML,
-// no mention, no link, no end of a table cell.
-func cell(s string) string { return harmless.Replace(printable(strings.ReplaceAll(s, "\n", " "))) }
+// cell is text of strangers for a place in Markdown where one line is.
+func cell(s string) string { return markdown.Text(printable(strings.ReplaceAll(s, "\n", " "))) }
 
 // code is for text between single backticks.
-func code(s string) string {
-	return strings.NewReplacer("`", "'", "|", "\\|").Replace(printable(s))
-}
+func code(s string) string { return markdown.Code(printable(s)) }
 
 // uri is a path as a relative reference; a colon would make its first segment
 // a scheme (RFC 3986, section 4.2).

@@ -11,6 +11,7 @@ import (
 	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/fixers"
+	"github.com/oakum-dev/oakum/testdata/corpus"
 )
 
 // library is the built-in library, compiled once for all tests.
@@ -30,17 +31,10 @@ func load(t testing.TB) []*policy.Policy {
 	return append([]*policy.Policy(nil), all...)
 }
 
-// corpus reads the real manifests that tests run over, and skips where there are none.
-func corpus(t testing.TB) *manifest.Set {
+// manifests reads the real manifests that tests run over, and skips where there are none.
+func manifests(t testing.TB) *manifest.Set {
 	t.Helper()
-	dir := os.Getenv("OAKUM_CORPUS")
-	if dir == "" {
-		dir = filepath.Join(root(t), "..", "shared", "corpus")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no corpus: %v", err)
-	}
-	set, err := manifest.Read(os.DirFS(dir), manifest.Options{Wants: detect.Options{Policies: load(t)}.Wants})
+	set, err := manifest.Read(os.DirFS(corpus.Dir(t)), manifest.Options{Wants: detect.Options{Policies: load(t)}.Wants})
 	if err != nil {
 		t.Fatal(err)
 	}

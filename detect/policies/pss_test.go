@@ -153,7 +153,7 @@ func TestPodSecurityFixtures(t *testing.T) {
 // TestPodSecurityCorpus asks the same of the pod templates that people wrote.
 func TestPodSecurityCorpus(t *testing.T) {
 	t.Parallel()
-	set := corpus(t)
+	set := manifests(t)
 	c := comparison{policies: podSecurity(t), official: official{psa.DefaultChecks()}, versions: []int{1, 18, 22, 24, 31, 34, detect.LatestKubernetes}}
 	templates := 0
 	for r := range set.Resources {

@@ -38,7 +38,7 @@ func TestSafety(t *testing.T) {
 	})
 	t.Run("corpus", func(t *testing.T) {
 		t.Parallel()
-		safety(t, corpus(t))
+		safety(t, manifests(t))
 	})
 }
 

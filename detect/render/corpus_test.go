@@ -5,36 +5,15 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-)
 
-// corpus is the folder of real repositories; the test is skipped without it.
-func corpus(tb testing.TB) string {
-	tb.Helper()
-	dir := os.Getenv("OAKUM_CORPUS")
-	if dir == "" {
-		root, err := os.Getwd()
-		for err == nil {
-			if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
-				break
-			}
-			if filepath.Dir(root) == root {
-				tb.Skip("no go.mod above")
-			}
-			root = filepath.Dir(root)
-		}
-		dir = filepath.Join(root, "..", "shared", "corpus")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		tb.Skipf("no corpus: %v", err)
-	}
-	return dir
-}
+	"github.com/oakum-dev/oakum/testdata/corpus"
+)
 
 // TestCorpus builds every root of every real repository that Roots finds no
 // obstacle in. A failing build is logged: some are broken where they come from.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
-	repositories, err := os.ReadDir(corpus(t))
+	repositories, err := os.ReadDir(corpus.Dir(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +22,7 @@ func TestCorpus(t *testing.T) {
 		if !r.IsDir() {
 			continue
 		}
-		confined, err := os.OpenRoot(filepath.Join(corpus(t), r.Name()))
+		confined, err := os.OpenRoot(filepath.Join(corpus.Dir(t), r.Name()))
 		if err != nil {
 			t.Fatal(err)
 		}

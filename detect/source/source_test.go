@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/oakum-dev/oakum/detect/source"
+	"github.com/oakum-dev/oakum/testdata/corpus"
 )
 
 func TestPositions(t *testing.T) {
@@ -48,7 +49,7 @@ func TestDocumentsAgreeWithTheParser(t *testing.T) {
 func TestDocumentsOfTheCorpus(t *testing.T) {
 	t.Parallel()
 	files, documents := 0, 0
-	corpus(t, func(name string, src []byte) {
+	corpus.Manifests(t, func(name string, src []byte) {
 		crlf := bytes.ReplaceAll(src, []byte("\n"), []byte("\r\n"))
 		for _, v := range [][]byte{src, crlf, append([]byte(source.BOM), src...), bytes.TrimRight(src, "\n")} {
 			files++

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/oakum-dev/oakum/detect/source"
+	"github.com/oakum-dev/oakum/testdata/corpus"
 )
 
 func TestSpans(t *testing.T) {
@@ -62,7 +63,7 @@ func TestSpans(t *testing.T) {
 func TestSpansOfTheCorpus(t *testing.T) {
 	t.Parallel()
 	nodes := 0
-	corpus(t, func(name string, src []byte) {
+	corpus.Manifests(t, func(name string, src []byte) {
 		nodes += spansTile(t, name, src)
 		nodes += spansTile(t, name, []byte(strings.ReplaceAll(string(src), "\n", "\r\n")))
 	})

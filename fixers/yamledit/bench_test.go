@@ -7,6 +7,7 @@ import (
 
 	"github.com/oakum-dev/oakum/detect/source"
 	"github.com/oakum-dev/oakum/fixers/yamledit"
+	"github.com/oakum-dev/oakum/testdata/corpus"
 )
 
 // sample is one document of the folder of real manifests and a change of it.
@@ -20,7 +21,7 @@ type sample struct {
 func samples(b *testing.B) []sample {
 	b.Helper()
 	var out []sample
-	corpus(b, func(_ string, src []byte) {
+	corpus.Manifests(b, func(_ string, src []byte) {
 		text := source.New(src)
 		docs := text.Documents()
 		if len(docs) == 0 || len(src) > 50_000 || len(out) == 500 {

@@ -20,6 +20,7 @@ import (
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/source"
 	"github.com/oakum-dev/oakum/fixers/yamledit"
+	"github.com/oakum-dev/oakum/testdata/corpus"
 )
 
 // edits is how many the long run makes at least.
@@ -37,7 +38,7 @@ func TestRandomEdits(t *testing.T) {
 		src  []byte
 	}
 	var files []file
-	corpus(t, func(name string, src []byte) { files = append(files, file{name, src}) })
+	corpus.Manifests(t, func(name string, src []byte) { files = append(files, file{name, src}) })
 	var made, refused, failed atomic.Int64
 	reasons := map[string]int{}
 	seed := uint64(1)
