@@ -30,7 +30,7 @@ type Result struct {
 
 // Wants tells the reader of manifests which kinds the policies look at.
 func (o Options) Wants(apiVersion, kind string) bool {
-	return contextKinds[kind] || slices.ContainsFunc(o.Policies, func(p *policy.Policy) bool { return p.Wants(apiVersion, kind) })
+	return contextKinds[kind] || slices.ContainsFunc(o.Policies, func(p *policy.Policy) bool { return p.Reads(apiVersion, kind) })
 }
 
 // contextKinds are needed to judge other resources, and to mend them.
@@ -122,6 +122,7 @@ func (o Options) judge(r *manifest.Resource, ctx policy.Context) Result {
 }
 
 func (o Options) context(set *manifest.Set) policy.Context {
+	tree := newTree(set)
 	accounts := map[[2]string]map[string]any{}
 	var bound bindings
 	for r := range set.Resources {
@@ -139,6 +140,7 @@ func (o Options) context(set *manifest.Set) policy.Context {
 			return v, ok
 		},
 		Bindings: bound.of,
+		Related:  tree.related,
 	}
 }
 

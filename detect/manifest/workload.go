@@ -52,11 +52,16 @@ func MakesPods(apiVersion, kind string) (Path, bool) {
 // PodTemplate is the pod template of a workload, or the pod itself, with the
 // path that leads to it.
 func (r *Resource) PodTemplate() (Path, map[string]any, bool) {
-	at, ok := MakesPods(r.APIVersion, r.Kind)
+	return PodTemplateOf(r.APIVersion, r.Kind, r.Value)
+}
+
+// PodTemplateOf is PodTemplate of an object, by its fields.
+func PodTemplateOf(apiVersion, kind string, object map[string]any) (Path, map[string]any, bool) {
+	at, ok := MakesPods(apiVersion, kind)
 	if !ok {
 		return nil, nil, false
 	}
-	v := any(r.Value)
+	v := any(object)
 	for _, s := range at {
 		m, _ := v.(map[string]any)
 		v = m[s.Key]

@@ -35,6 +35,7 @@ var smallCalls = map[string]bool{
 	"hasValue": true, "value": true, "or": true, "orValue": true, "optional.of": true, "optional.none": true,
 	"size": true, "string": true, "dyn": true, "matches": true, "startsWith": true, "endsWith": true, "contains": true,
 	"lowerAscii": true, "trim": true, "imageName": true, "imageTag": true, "imageDigest": true,
+	"podTemplate": true,
 }
 
 // linear tells whether an expression neither loops nor makes anything large,

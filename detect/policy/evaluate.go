@@ -18,6 +18,7 @@ type Context struct {
 	Namespace      func(*manifest.Resource) string                     // where the resource will live; nil: as written
 	ServiceAccount func(namespace, name string) (map[string]any, bool) // as written in the same tree; nil: none is known
 	Bindings       func(namespace, serviceAccount string) []string     // IDs of the role bindings in the same tree that may grant it something; nil: none is known
+	Related        func(r Related, namespace string) []any             // resources of the same tree, as they are written; nil: none is known
 }
 
 // Violation is one breach of a policy: where, and in what words.
@@ -29,14 +30,25 @@ type Violation struct {
 	item item
 }
 
-// Wants tells whether the policy looks at resources of a kind.
-func (p *Policy) Wants(apiVersion, kind string) bool {
+// Wants tells whether the policy judges resources of a kind.
+func (p *Policy) Wants(apiVersion, kind string) bool { return IsKind(p.Match.Kinds, apiVersion, kind) }
+
+// Reads tells whether the policy judges resources of a kind, or looks at them
+// to judge others.
+func (p *Policy) Reads(apiVersion, kind string) bool {
+	return p.Wants(apiVersion, kind) ||
+		slices.ContainsFunc(p.Related, func(r Related) bool { return IsKind(r.Kinds, apiVersion, kind) })
+}
+
+// IsKind tells whether a kind is one of those that a policy names: Kind for one
+// of Kubernetes itself, group/Kind, or Pod for everything that makes pods.
+func IsKind(kinds []string, apiVersion, kind string) bool {
 	_, pods := manifest.MakesPods(apiVersion, kind)
 	group, _, ok := strings.Cut(apiVersion, "/")
 	if !ok {
 		group = ""
 	}
-	return slices.ContainsFunc(p.Match.Kinds, func(k string) bool {
+	return slices.ContainsFunc(kinds, func(k string) bool {
 		if k == manifest.PodKind {
 			return pods
 		}

@@ -184,6 +184,15 @@ func (it *item) ResolveName(name string) (any, bool) {
 		p, ok := it.policy.Parameters[param]
 		return p.Default, ok
 	}
+	for _, r := range it.policy.Related {
+		if r.Name != name {
+			continue
+		}
+		if it.context.Related == nil {
+			return []any{}, true
+		}
+		return it.context.Related(r, it.namespace()), true
+	}
 	for i, v := range c.variables {
 		if v.name != name {
 			continue

@@ -42,11 +42,15 @@ func baseEnv() (*cel.Env, *schema, error) {
 		stringFunction("imageName", "image_name", func(ref string) string { return splitImage(ref).name }),
 		stringFunction("imageTag", "image_tag", func(ref string) string { return splitImage(ref).tag }),
 		stringFunction("imageDigest", "image_digest", func(ref string) string { return splitImage(ref).digest }),
+		selects(),
 	)
 	if err != nil {
 		return nil, nil, err
 	}
 	s := newSchema(env.CELTypeProvider())
+	if env, err = env.Extend(podTemplate(s)); err != nil {
+		return nil, nil, err
+	}
 	env, err = env.Extend(withSchema(s))
 	return env, s, err
 }

@@ -154,6 +154,8 @@ func yamlError(name string, err error) *Error {
 	return e
 }
 
+var variableFormat = regexp.MustCompile(`^[a-z][a-zA-Z0-9]*$`)
+
 var nameFormat = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // check is what a policy must have besides expressions that compile.
@@ -173,6 +175,10 @@ func (c *Compiler) check(f *file, o origin) *Error {
 		return o.at(spec("severity"), "severity is %q, want one of %v", p.Severity, Severities)
 	case len(p.Match.Kinds) == 0:
 		return o.at(spec("match"), "match names no kinds")
+	case slices.ContainsFunc(p.Related, func(r Related) bool {
+		return !variableFormat.MatchString(r.Name) || len(r.Kinds) == 0 || r.In != "" && r.In != "namespace" && r.In != "cluster"
+	}):
+		return o.at(spec("related"), "related needs a name, which is a word, its kinds, and in, which is namespace or cluster")
 	case (p.Require == "") == (p.Analyzer == ""):
 		return o.at(spec(), "policy %s needs either require or analyzer", p.Name)
 	case p.Analyzer != "" && !slices.Contains(c.Analyzers, p.Analyzer):

@@ -60,6 +60,7 @@ type Policy struct {
 	Kubernetes  VersionRange         `yaml:"kubernetes"`
 	Match       Match                `yaml:"match"`
 	Parameters  map[string]Parameter `yaml:"parameters"`
+	Related     []Related            `yaml:"related"`
 	Variables   []Variable           `yaml:"variables"`
 	Require     string               `yaml:"require"`
 	Analyzer    string               `yaml:"analyzer"` // Go code that looks across resources, instead of Require
@@ -81,6 +82,14 @@ type Match struct {
 	Kinds []string `yaml:"kinds"` // Kind, or group/Kind; Pod also means every pod template
 	Each  string   `yaml:"each"`  // containers, or a path to a list or map whose items are judged one by one
 	Where string   `yaml:"where"` // only where this holds
+}
+
+// Related names other resources of the tree that a policy looks at: Name is
+// the list that its expressions see.
+type Related struct {
+	Name  string   `yaml:"name"`
+	Kinds []string `yaml:"kinds"` // as in Match
+	In    string   `yaml:"in"`    // namespace, which is the default, or cluster
 }
 
 // Parameter is a value of a policy that its user may change.

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"reflect"
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -139,11 +138,20 @@ func native(v ref.Val) (any, error) {
 		}
 		return out, nil
 	case traits.Mapper:
-		m, err := v.ConvertToNative(reflect.TypeFor[map[string]any]())
-		if err != nil {
-			return nil, err
+		out := map[string]any{}
+		for i := v.Iterator(); i.HasNext() == types.True; {
+			k := i.Next()
+			key, ok := k.(types.String)
+			if !ok {
+				return nil, fmt.Errorf("a key of type %s cannot stand in a resource", k.Type().TypeName())
+			}
+			e, err := native(v.Get(k))
+			if err != nil {
+				return nil, err
+			}
+			out[string(key)] = e
 		}
-		return m, nil
+		return out, nil
 	}
 	return nil, fmt.Errorf("a value of type %s cannot stand in a resource", v.Type().TypeName())
 }

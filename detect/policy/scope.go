@@ -158,6 +158,13 @@ func (sc scope) declare(env *cel.Env, s *schema, p *Policy) (*cel.Env, error) {
 	if sc.item != "" && sc.item != "container" {
 		options = append(options, cel.Variable(sc.item, typed(sc.itemType)))
 	}
+	for _, r := range p.Related {
+		t := cel.DynType
+		if len(r.Kinds) == 1 && r.Kinds[0] != manifest.PodKind {
+			t = typed(kindTypes[r.Kinds[0]])
+		}
+		options = append(options, cel.Variable(r.Name, cel.ListType(t)))
+	}
 	for name, param := range p.Parameters {
 		options = append(options, cel.Variable("params."+name, typeOf(param.Default)))
 	}
