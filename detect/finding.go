@@ -23,6 +23,7 @@ type Finding struct {
 	Message     string
 	Fingerprint string // the same as long as policy, file, resource and field are
 	Violation   policy.Violation
+	Exemption   *Exemption // that covers it, expired or not; nil: nobody exempted it
 }
 
 func newFinding(p *policy.Policy, r *manifest.Resource, v policy.Violation) *Finding {

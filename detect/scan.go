@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
@@ -18,15 +19,35 @@ const LatestKubernetes = 37
 // Options say how a tree is judged.
 type Options struct {
 	Policies   []*policy.Policy
-	Kubernetes int // minor version of Kubernetes 1.x; 0 means LatestKubernetes
+	Kubernetes int          // minor version of Kubernetes 1.x; 0 means LatestKubernetes
+	Exemptions []*Exemption // besides those that the manifests hold
+	Known      []string     // names of all policies that there are, on or off; nil means those of Policies
+	Today      time.Time    // what exemptions expire by; zero: none does
 }
 
 // Result is what a scan says. A policy that could not be evaluated somewhere
 // is neither a pass nor a finding there.
 type Result struct {
 	Findings     []*Finding // by file, line, policy
-	NotEvaluated []error
+	Exempted     []*Finding // in the same order; not among Findings
+	NotEvaluated []Unevaluated
+	Judged       map[*policy.Policy]int // at how many resources each looked
+	Exemptions   []*Exemption           // all that were read, whether they cover anything or not
+	Errors       []manifest.Error       // of exemptions that make no sense, and do not count
 }
+
+// Unevaluated is a policy that could not be evaluated on a resource.
+type Unevaluated struct {
+	Policy   *policy.Policy
+	Resource *manifest.Resource
+	Err      error
+}
+
+// Error says where, by which policy, and why.
+func (u Unevaluated) Error() string { return fmt.Sprintf("%s: %v", u.Resource.File.Path, u.Err) }
+
+// Unwrap is the reason.
+func (u Unevaluated) Unwrap() error { return u.Err }
 
 // Wants tells the reader of manifests which kinds the policies look at.
 func (o Options) Wants(apiVersion, kind string) bool {
@@ -59,7 +80,7 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 			resources = append(resources, r)
 		}
 	}
-	results := make([]Result, len(resources))
+	results := make([]judgment, len(resources))
 	var wg sync.WaitGroup
 	next := make(chan int)
 	for range min(runtime.GOMAXPROCS(0), 8) {
@@ -75,14 +96,22 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 	close(next)
 	wg.Wait()
 
-	var out Result
+	out := Result{Judged: map[*policy.Policy]int{}}
 	for _, r := range results {
-		out.Findings = append(out.Findings, r.Findings...)
-		out.NotEvaluated = append(out.NotEvaluated, r.NotEvaluated...)
+		out.Findings = append(out.Findings, r.findings...)
+		out.NotEvaluated = append(out.NotEvaluated, r.unevaluated...)
+		for _, p := range r.judged {
+			out.Judged[p]++
+		}
 	}
 	for _, p := range o.Policies {
 		if p.Analyzer == "" {
 			continue
+		}
+		for _, r := range resources {
+			if p.Judges(r, ctx) {
+				out.Judged[p]++
+			}
 		}
 		for _, r := range Analyzers[p.Analyzer](set) {
 			if !among(r.File) {
@@ -90,7 +119,7 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 			}
 			v, err := p.Violate(r, ctx)
 			if err != nil {
-				out.NotEvaluated = append(out.NotEvaluated, err)
+				out.NotEvaluated = append(out.NotEvaluated, Unevaluated{p, r, err})
 				continue
 			}
 			out.Findings = append(out.Findings, newFinding(p, r, v))
@@ -104,18 +133,38 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 		return cmp.Compare(a.Field.String(), b.Field.String())
 	})
 	distinguish(out.Findings)
+	known := o.Known
+	if known == nil {
+		for _, p := range o.Policies {
+			known = append(known, p.Name)
+		}
+	}
+	out.Exemptions, out.Errors = written(set, among, known)
+	out.Exemptions = append(out.Exemptions, o.Exemptions...)
+	out.Findings, out.Exempted = o.exempt(out.Findings, out.Exemptions)
 	return out
 }
 
-func (o Options) judge(r *manifest.Resource, ctx policy.Context) Result {
-	var out Result
+// judgment is what all policies say of one resource.
+type judgment struct {
+	judged      []*policy.Policy
+	findings    []*Finding
+	unevaluated []Unevaluated
+}
+
+func (o Options) judge(r *manifest.Resource, ctx policy.Context) judgment {
+	var out judgment
 	for _, p := range o.Policies {
+		if p.Analyzer != "" || !p.Judges(r, ctx) {
+			continue
+		}
+		out.judged = append(out.judged, p)
 		violations, err := p.Evaluate(r, ctx)
 		if err != nil {
-			out.NotEvaluated = append(out.NotEvaluated, fmt.Errorf("%s: %w", r.File.Path, err))
+			out.unevaluated = append(out.unevaluated, Unevaluated{p, r, err})
 		}
 		for _, v := range violations {
-			out.Findings = append(out.Findings, newFinding(p, r, v))
+			out.findings = append(out.findings, newFinding(p, r, v))
 		}
 	}
 	return out

@@ -28,6 +28,7 @@ const (
 	HeldTemplate  Reason = "template"
 	HeldEncrypted Reason = "encrypted"
 	HeldSafety    Reason = "below-safety"
+	HeldExempted  Reason = "exempted"
 )
 
 // Held says why a finding is not mended, and what a person can do.
@@ -141,6 +142,13 @@ func Propose(f *detect.Finding, limit policy.Safety, c Context) (Fix, *Held) {
 	}
 	if len(fix.Edits) == 0 && len(fix.Create) == 0 {
 		return hold(HeldManual, "%s", r.Advice)
+	}
+	if s := f.Policy.FixSafety; s != "" {
+		fix.Safety = s
+		fix.Evidence = append(fix.Evidence, Evidence{"declared", "the configuration says that this fix is " + string(s)})
+	}
+	if fix.Safety == policy.Manual {
+		return hold(HeldManual, "%s: the configuration leaves it to a person", fix.Title)
 	}
 	if !fix.Safety.Within(limit) {
 		why := r.Because

@@ -3,6 +3,7 @@ package remediate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing/fstest"
 
@@ -40,6 +41,12 @@ func RunCase(ctx context.Context, src []byte, o Settings) ([]byte, error) {
 		if o.Kubernetes, err = o.Config.Minor(); err != nil {
 			return nil, err
 		}
+		if o.Policies, err = o.Config.Apply(o.Policies); err != nil {
+			return nil, err
+		}
+		o.Selected = slices.DeleteFunc(slices.Clone(o.Policies), func(p *policy.Policy) bool {
+			return !slices.ContainsFunc(o.Selected, func(s *policy.Policy) bool { return s.Name == p.Name })
+		})
 	}
 	o.Config.Safety = policy.Review
 	p, err := ReadProject(tree, o)
@@ -51,7 +58,7 @@ func RunCase(ctx context.Context, src []byte, o Settings) ([]byte, error) {
 		return nil, err
 	}
 	var findings, fates strings.Builder
-	for _, e := range p.Set.Errors {
+	for _, e := range slices.Concat(p.Set.Errors, p.Result.Errors) {
 		fmt.Fprintf(&findings, "%s:%d:%d: error: %s\n", e.File, e.Line, e.Column, e.Message)
 	}
 	for _, err := range p.Result.NotEvaluated {
@@ -61,6 +68,10 @@ func RunCase(ctx context.Context, src []byte, o Settings) ([]byte, error) {
 		at := f.Position
 		fmt.Fprintf(&findings, "%s:%d:%d: %s [%s]\n", at.File, at.Line, at.Column, f.Message, f.Policy.Name)
 		fmt.Fprintf(&fates, "%s:%d: %s [%s]\n", at.File, at.Line, plan.fate(f), f.Policy.Name)
+	}
+	for _, f := range p.Result.Exempted {
+		at := f.Position
+		fmt.Fprintf(&findings, "%s:%d:%d: exempted: %s [%s] (%s)\n", at.File, at.Line, at.Column, f.Message, f.Policy.Name, f.Exemption)
 	}
 	out.Files = append(out.Files,
 		txtar.File{Name: "findings", Data: []byte(findings.String())}, txtar.File{Name: "fixes", Data: []byte(fates.String())})

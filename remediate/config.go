@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +24,7 @@ type Config struct {
 	Safety       policy.Safety           `yaml:"safety"`     // how bold, unless a flag says otherwise
 	FailOn       string                  `yaml:"failOn"`     // a severity, or none
 	Kubernetes   string                  `yaml:"kubernetes"` // version of the cluster, 1.34
+	Exemptions   Exemptions              `yaml:"exemptions"`
 	PullRequests struct {
 		GroupBy string   `yaml:"groupBy"` // directory, policy or file
 		Labels  []string `yaml:"labels"`
@@ -32,8 +35,12 @@ type Config struct {
 type PolicyConfig struct {
 	Disabled   bool            `yaml:"disabled"`
 	Severity   policy.Severity `yaml:"severity"`
+	Safety     policy.Safety   `yaml:"safety"` // of its fixes, in place of what the policy says
 	Parameters map[string]any  `yaml:"parameters"`
 }
+
+// ownTypes is what the parser says of our types, which users do not know.
+var ownTypes = regexp.MustCompile(` in type (remediate\.)?\w+`)
 
 // ConfigName is the file at the root of a repository.
 const ConfigName = ".oakum.yaml"
@@ -45,8 +52,10 @@ func ParseConfig(name string, src []byte) (Config, error) {
 	dec.KnownFields(true)
 	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
 		message := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ", "")
-		message = strings.ReplaceAll(message, " in type remediate.Config", "")
-		return c, fmt.Errorf("reading %s: %s", name, strings.ReplaceAll(message, " in type remediate.PolicyConfig", ""))
+		return c, fmt.Errorf("reading %s: %s", name, ownTypes.ReplaceAllString(message, ""))
+	}
+	for i := range c.Exemptions {
+		c.Exemptions[i].Position.File = name
 	}
 	if c.Safety != "" && !slices.Contains(policy.Safeties[:3], c.Safety) {
 		return c, fmt.Errorf("reading %s: safety is %q, want safe, evidence or review", name, c.Safety)
@@ -87,14 +96,23 @@ func (c Config) Apply(policies []*policy.Policy) ([]*policy.Policy, error) {
 			out = append(out, p)
 			continue
 		}
+		if p.Strict {
+			return nil, fmt.Errorf("%s: policies: %s is strict: it cannot be changed here; ask those who run it", ConfigName, p.Name)
+		}
 		if pc.Disabled {
 			continue
 		}
-		p, err := p.With(pc.Severity, pc.Parameters)
+		p, err := p.With(policy.Overrides{Severity: pc.Severity, Safety: pc.Safety, Parameters: pc.Parameters})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", ConfigName, err)
 		}
 		out = append(out, p)
+	}
+	for i := range c.Exemptions {
+		e := &c.Exemptions[i]
+		if err := e.Check(slices.Sorted(maps.Keys(known))); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", e.Position.File, e.Position.Line, err)
+		}
 	}
 	for name := range c.Policies {
 		if !known[name] {

@@ -228,11 +228,16 @@ func (p *planner) plan() *Plan {
 	for _, f := range p.changed() {
 		out.Changes = append(out.Changes, Change{Path: f.path, Before: f.before, After: f.after, Edits: f.edits, Fixes: f.fixes, Proof: f.proof})
 	}
-	slices.SortStableFunc(out.Held, func(a, b fixers.Held) int {
+	out.sort()
+	return out
+}
+
+// sort puts what is held back in the order of the files.
+func (p *Plan) sort() {
+	slices.SortStableFunc(p.Held, func(a, b fixers.Held) int {
 		return cmp.Or(cmp.Compare(a.Finding.Position.File, b.Finding.Position.File), cmp.Compare(a.Finding.Position.Line, b.Finding.Position.Line),
 			cmp.Compare(a.Finding.Policy.Name, b.Finding.Policy.Name))
 	})
-	return out
 }
 
 // read is the content of a file of the repository.

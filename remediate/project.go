@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
@@ -21,7 +22,9 @@ type Settings struct {
 	Config     Config
 	Policies   []*policy.Policy // every policy that is on
 	Selected   []*policy.Policy // those whose findings are asked for
+	Known      []string         // names of all policies, on or off; nil means those of Policies
 	Kubernetes int              // minor version, 0 for the newest known
+	Today      time.Time        // what exemptions expire by; zero: none does
 	Paths      []string         // in the tree; empty means all of it
 	Exclude    []string
 }
@@ -53,7 +56,14 @@ func ReadProject(tree fs.FS, o Settings) (*Project, error) {
 }
 
 func (p *Project) detect(policies []*policy.Policy) detect.Options {
-	return detect.Options{Policies: policies, Kubernetes: p.Settings.Kubernetes}
+	o := p.Settings
+	known := o.Known
+	if known == nil {
+		for _, p := range o.Policies {
+			known = append(known, p.Name)
+		}
+	}
+	return detect.Options{Policies: policies, Kubernetes: o.Kubernetes, Exemptions: o.Config.Exemptions.list(), Known: known, Today: o.Today}
 }
 
 // Plan plans and proves the fixes of the findings that pick chooses; nil means all.
@@ -62,8 +72,21 @@ func (p *Project) Plan(ctx context.Context, pick func(*detect.Finding) bool) (*P
 	if pick != nil {
 		in.Findings = slices.DeleteFunc(slices.Clone(in.Findings), func(f *detect.Finding) bool { return !pick(f) })
 	}
-	return MakePlan(ctx, in)
+	plan, err := MakePlan(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range p.Result.Exempted {
+		if pick == nil || pick(f) {
+			plan.Held = append(plan.Held, fixers.Held{Finding: f, Reason: fixers.HeldExempted, Detail: f.Exemption.String()})
+		}
+	}
+	plan.sort()
+	return plan, nil
 }
+
+// Uses tells what the exemptions of the project are good for.
+func (p *Project) Uses() []detect.Use { return p.Result.Uses(p.detect(p.Settings.Selected)) }
 
 func (p *Project) input() Input {
 	return Input{

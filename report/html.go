@@ -21,18 +21,21 @@ func (r *Report) html(w io.Writer, o Options) error {
 	page := struct {
 		*Report
 		Version string
+		Open    int
 		Bars    []bar
 		Files   []file
 	}{Report: r, Version: o.Version}
+	findings := r.Open()
+	page.Open = len(findings)
 	for _, s := range policy.Severities {
 		n := r.Summary.BySeverity[s]
 		b := bar{Severity: s, Count: n}
-		if len(r.Findings) > 0 {
-			b.Percent = n * 100 / len(r.Findings)
+		if len(findings) > 0 {
+			b.Percent = n * 100 / len(findings)
 		}
 		page.Bars = append(page.Bars, b)
 	}
-	for _, f := range r.Findings {
+	for _, f := range findings {
 		if n := len(page.Files); n == 0 || page.Files[n-1].Name != f.Location.File {
 			page.Files = append(page.Files, file{Name: f.Location.File})
 		}
@@ -42,7 +45,7 @@ func (r *Report) html(w io.Writer, o Options) error {
 	return pageTemplate.Execute(w, page)
 }
 
-var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"text": printable, "where": where}).Parse(`<!doctype html>
+var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"text": printable, "where": where, "says": Finding.says}).Parse(`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -61,7 +64,7 @@ th { font-weight: 600; } td.n, th.n { text-align: right; } small { color: var(--
 </head>
 <body>
 <h1>oakum report</h1>
-<p>{{.Summary.Files}} files, {{.Summary.Resources}} resources, {{.Summary.Workloads}} workloads; {{len .Findings}} findings, {{.Summary.Fixable}} of which can be mended.</p>
+<p>{{.Summary.Files}} files, {{.Summary.Resources}} resources, {{.Summary.Workloads}} workloads; {{.Open}} findings, {{.Summary.Fixable}} of which can be mended{{with .Summary.Exempted}}; {{.}} exempted{{end}}{{with .Summary.Unchanged}}; {{.}} known from the baseline{{end}}.</p>
 <table aria-label="findings by severity">
 {{range .Bars}}<tr class="{{.Severity}}"><th scope="row">{{.Severity}}</th><td class="n">{{.Count}}</td><td style="width:80%"><div class="bar" style="width:{{.Percent}}%"></div></td></tr>
 {{end}}</table>
@@ -70,8 +73,15 @@ th { font-weight: 600; } td.n, th.n { text-align: right; } small { color: var(--
 <table>
 <thead><tr><th scope="col" class="n">Line</th><th scope="col">Severity</th><th scope="col">Finding</th><th scope="col">Fix</th></tr></thead>
 <tbody>
-{{range .Findings}}<tr class="{{.Severity}}"><td class="n">{{.Location.Line}}</td><td><b class="sev">{{.Severity}}</b></td><td>{{text .Message}}<br><small>{{text .Resource.Kind}} {{text .Resource.Name}} · {{.Policy}}</small></td><td>{{if .Fix.Available}}{{text .Fix.Title}} <small>({{.Fix.Safety}})</small>{{else}}<small>{{text .Fix.Reason}}</small>{{end}}</td></tr>
+{{range .Findings}}<tr class="{{.Severity}}"><td class="n">{{.Location.Line}}</td><td><b class="sev">{{.Severity}}</b></td><td>{{text (says .)}}<br><small>{{text .Resource.Kind}} {{text .Resource.Name}} · {{.Policy}}</small></td><td>{{if .Fix.Available}}{{text .Fix.Title}} <small>({{.Fix.Safety}})</small>{{else}}<small>{{text .Fix.Reason}}</small>{{end}}</td></tr>
 {{end}}</tbody>
+</table>
+{{end}}{{if .Summary.Exempted}}<h2>exempted</h2>
+<table>
+<thead><tr><th scope="col">Finding</th><th scope="col">Reason</th><th scope="col">Owner</th><th scope="col">Until</th></tr></thead>
+<tbody>
+{{range .Findings}}{{if .Exempted}}<tr><td>{{text .Location.File}}:{{.Location.Line}}: {{text .Message}}<br><small>{{.Policy}}</small></td><td>{{text .Exemption.Reason}}</td><td>{{text .Exemption.Owner}}</td><td>{{.Exemption.Until}}</td></tr>
+{{end}}{{end}}</tbody>
 </table>
 {{end}}<p><small>oakum {{.Version}}</small></p>
 </body>

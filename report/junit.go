@@ -12,6 +12,7 @@ type junitSuites struct {
 	Tests    int          `xml:"tests,attr"`
 	Failures int          `xml:"failures,attr"`
 	Errors   int          `xml:"errors,attr,omitempty"`
+	Skipped  int          `xml:"skipped,attr,omitempty"`
 	Suites   []junitSuite `xml:"testsuite"`
 }
 
@@ -20,6 +21,7 @@ type junitSuite struct {
 	Tests    int         `xml:"tests,attr"`
 	Failures int         `xml:"failures,attr"`
 	Errors   int         `xml:"errors,attr,omitempty"`
+	Skipped  int         `xml:"skipped,attr,omitempty"`
 	Cases    []junitCase `xml:"testcase"`
 }
 
@@ -28,8 +30,13 @@ type junitCase struct {
 	Class   string        `xml:"classname,attr"`
 	File    string        `xml:"file,attr"`
 	Line    int           `xml:"line,attr,omitempty"`
+	Skipped *junitSkipped `xml:"skipped"`
 	Failure *junitProblem `xml:"failure"`
 	Error   *junitProblem `xml:"error"`
+}
+
+type junitSkipped struct {
+	Message string `xml:"message,attr"`
 }
 
 type junitProblem struct {
@@ -41,23 +48,32 @@ type junitProblem struct {
 // junit prints one suite a file, one failed case a finding, and one case in
 // error where a file could not be read.
 func (r *Report) junit(w io.Writer) error {
-	out := junitSuites{Name: "oakum", Tests: len(r.Findings) + len(r.Errors), Failures: len(r.Findings), Errors: len(r.Errors)}
+	out := junitSuites{Name: "oakum", Failures: len(r.Open()), Errors: len(r.Errors)}
 	for _, f := range r.Findings {
+		if f.Baseline == unchanged && !f.Exempted() {
+			continue
+		}
 		if n := len(out.Suites); n == 0 || out.Suites[n-1].Name != f.Location.File {
 			out.Suites = append(out.Suites, junitSuite{Name: f.Location.File})
 		}
 		s := &out.Suites[len(out.Suites)-1]
 		s.Tests++
-		s.Failures++
-		s.Cases = append(s.Cases, junitCase{
-			Name: f.Policy + ": " + printable(f.Resource.id()), Class: f.Policy, File: f.Location.File, Line: f.Location.Line,
-			Failure: &junitProblem{
-				Message: printable(f.Message), Type: string(f.Severity),
+		c := junitCase{Name: f.Policy + ": " + printable(f.Resource.id()), Class: f.Policy, File: f.Location.File, Line: f.Location.Line}
+		if f.Exempted() {
+			out.Skipped++
+			s.Skipped++
+			c.Skipped = &junitSkipped{printable(f.Exemption.Reason)}
+		} else {
+			s.Failures++
+			c.Failure = &junitProblem{
+				Message: printable(f.says()), Type: string(f.Severity),
 				Text: fmt.Sprintf("%s:%d:%d: %s\n%s", printable(f.Location.File), f.Location.Line, f.Location.Column,
-					printable(f.Message), printable(f.Field)),
-			},
-		})
+					printable(f.says()), printable(f.Field)),
+			}
+		}
+		s.Cases = append(s.Cases, c)
 	}
+	out.Tests = out.Failures + out.Skipped + out.Errors
 	for _, e := range r.Errors {
 		message := printable(e.Message)
 		out.Suites = append(out.Suites, junitSuite{Name: e.File, Tests: 1, Errors: 1, Cases: []junitCase{{

@@ -21,13 +21,13 @@ func (r *Report) markdown() string {
 		}
 		fmt.Fprintf(&b, "- `%s` %s\n", code(where(e)), cell(e.Message))
 	}
-	count := map[string]int{}
-	for _, f := range r.Findings {
+	findings, count := r.Open(), map[string]int{}
+	for _, f := range findings {
 		count[f.Location.File]++
 	}
 	const end = "\n</details>\n"
 	printed, file := 0, ""
-	for i, f := range r.Findings {
+	for i, f := range findings {
 		row := markdownRow(f)
 		if i == 0 || f.Location.File != file {
 			file = f.Location.File
@@ -46,7 +46,7 @@ func (r *Report) markdown() string {
 	if printed > 0 {
 		b.WriteString(end)
 	}
-	if n := len(r.Findings) - printed; n > 0 {
+	if n := len(findings) - printed; n > 0 {
 		fmt.Fprintf(&b, "\n%s more, left out for length.\n", plural(n, "finding"))
 	}
 	return b.String()
@@ -57,5 +57,5 @@ func markdownRow(f Finding) string {
 	if f.Fix.Available {
 		fix = fmt.Sprintf("%s (%s)", cell(f.Fix.Title), f.Fix.Safety)
 	}
-	return fmt.Sprintf("| %d | %s | %s | %s | `%s` |\n", f.Location.Line, f.Severity, cell(f.Message), fix, code(f.Policy))
+	return fmt.Sprintf("| %d | %s | %s | %s | `%s` |\n", f.Location.Line, f.Severity, cell(f.says()), fix, code(f.Policy))
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
@@ -42,8 +43,21 @@ type Finding struct {
 	Controls    map[string][]string `json:"controls"`
 	Fix         Fix                 `json:"fix"`
 	Evidence    []fixers.Evidence   `json:"evidence"`
-	Exemption   any                 `json:"exemption"` // null: nobody exempted it
+	Exemption   *Exemption          `json:"exemption"`          // null: nobody exempted it
+	Baseline    string              `json:"baseline,omitempty"` // new or unchanged, where the scan is compared with another
 	Seen        []string            `json:"seen"`
+}
+
+// Exempted tells whether an exemption covers the finding, and counts.
+func (f Finding) Exempted() bool { return f.Exemption != nil && f.Exemption.State == detect.Needed }
+
+// Exemption is an owner's decision to leave a finding as it is.
+type Exemption struct {
+	State    string   `json:"state"` // needed, expired, or refused: the policy is strict
+	Reason   string   `json:"reason"`
+	Owner    string   `json:"owner,omitempty"`
+	Until    string   `json:"until,omitempty"` // the last day, as 2027-01-31
+	Location Location `json:"location"`
 }
 
 // Resource names the object that a finding is about.
@@ -80,6 +94,8 @@ type Summary struct {
 	BySeverity map[policy.Severity]int `json:"bySeverity"`
 	Fixable    int                     `json:"fixable"`
 	Exempted   int                     `json:"exempted"`
+	Unchanged  int                     `json:"unchanged,omitempty"` // that the baseline has, too; not among BySeverity and Fixable
+	Gone       int                     `json:"gone,omitempty"`      // that only the baseline has
 }
 
 // Propose says how a finding would be mended, or why it is not.
@@ -90,9 +106,6 @@ func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 	r := &Report{
 		APIVersion: policy.APIVersion, Kind: "Report", Findings: []Finding{}, Errors: []manifest.Error{}, NotEvaluated: []string{},
 		Summary: Summary{BySeverity: map[policy.Severity]int{}},
-	}
-	for _, s := range policy.Severities {
-		r.Summary.BySeverity[s] = 0
 	}
 	for _, f := range set.Files {
 		r.Summary.Files++
@@ -109,28 +122,79 @@ func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 			}
 		}
 	}
-	for _, f := range result.Findings {
+	add := func(f *detect.Finding, state string) *Finding {
 		if !slices.Contains(r.policies, f.Policy) {
 			r.policies = append(r.policies, f.Policy)
 		}
-		r.Summary.BySeverity[f.Policy.Severity]++
-		out := finding(f, propose)
-		if out.Fix.Available {
-			r.Summary.Fixable++
+		r.Findings = append(r.Findings, finding(f, propose))
+		out := &r.Findings[len(r.Findings)-1]
+		if e := f.Exemption; e != nil {
+			out.Exemption = exemption(e, state)
 		}
-		r.Findings = append(r.Findings, out)
+		return out
 	}
+	for _, f := range result.Findings {
+		state := detect.Expired
+		if f.Policy.Strict {
+			state = detect.Refused
+		}
+		add(f, state)
+	}
+	for _, f := range result.Exempted {
+		add(f, detect.Needed).Fix = Fix{Safety: policy.Manual, Reason: fmt.Sprintf("%s: %s", fixers.HeldExempted, f.Exemption)}
+	}
+	r.Summary.Exempted = len(result.Exempted)
+	r.count()
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Line, b.Location.Line),
 			cmp.Compare(a.Location.Column, b.Location.Column), cmp.Compare(a.Policy, b.Policy), cmp.Compare(a.Field, b.Field),
 			cmp.Compare(a.Fingerprint, b.Fingerprint))
 	})
 	slices.SortFunc(r.policies, func(a, b *policy.Policy) int { return strings.Compare(a.Name, b.Name) })
-	r.Errors = append(r.Errors, set.Errors...)
+	r.Errors = append(append(r.Errors, set.Errors...), result.Errors...)
 	for _, err := range result.NotEvaluated {
 		r.NotEvaluated = append(r.NotEvaluated, err.Error())
 	}
 	return r
+}
+
+func exemption(e *detect.Exemption, state string) *Exemption {
+	out := &Exemption{State: state, Reason: e.Reason, Owner: e.Owner, Location: Location{e.Position.File, e.Position.Line, e.Position.Column, "plain"}}
+	if !e.Until.IsZero() {
+		out.Until = e.Until.Format(time.DateOnly)
+	}
+	return out
+}
+
+// Open are the findings that call for something: no exemption covers them,
+// and no baseline has them.
+func (r *Report) Open() []Finding {
+	return slices.DeleteFunc(slices.Clone(r.Findings), func(f Finding) bool { return f.Exempted() || f.Baseline == unchanged })
+}
+
+// count sums up the open findings.
+func (r *Report) count() {
+	r.Summary.Fixable = 0
+	for _, s := range policy.Severities {
+		r.Summary.BySeverity[s] = 0
+	}
+	for _, f := range r.Open() {
+		r.Summary.BySeverity[f.Severity]++
+		if f.Fix.Available {
+			r.Summary.Fixable++
+		}
+	}
+}
+
+// says is the finding in a sentence, and what became of its exemption.
+func (f Finding) says() string {
+	switch {
+	case f.Exemption == nil || f.Exempted():
+		return f.Message
+	case f.Exemption.State == detect.Refused:
+		return f.Message + " (no exemption counts: the policy is strict)"
+	}
+	return f.Message + " (its exemption ended on " + f.Exemption.Until + ")"
 }
 
 func finding(f *detect.Finding, propose Propose) Finding {

@@ -72,6 +72,15 @@ type sarifResult struct {
 	Message      sarifText         `json:"message"`
 	Locations    []sarifLocation   `json:"locations"`
 	Fingerprints map[string]string `json:"partialFingerprints"`
+	Baseline     string            `json:"baselineState,omitempty"`
+	Suppressions []sarifSuppressed `json:"suppressions,omitempty"`
+}
+
+// sarifSuppressed says that a result was exempted (section 3.35).
+type sarifSuppressed struct {
+	Kind          string `json:"kind"`
+	Status        string `json:"status"`
+	Justification string `json:"justification"`
 }
 
 type sarifLocation struct {
@@ -129,12 +138,14 @@ func (r *Report) sarif(o Options) sarifLog {
 	}
 	for _, f := range findings {
 		run.Results = append(run.Results, sarifResult{
-			RuleID: f.Policy, RuleIndex: index[f.Policy], Level: sarifLevel[f.Severity], Message: sarifMessage(f.Message),
+			RuleID: f.Policy, RuleIndex: index[f.Policy], Level: sarifLevel[f.Severity], Message: sarifMessage(f.says()),
 			Locations: []sarifLocation{{
 				Physical: physical(f.Location.File, f.Location.Line, f.Location.Column),
 				Logical:  []sarifLogical{{f.Resource.id() + " " + f.Field, "resource"}},
 			}},
 			Fingerprints: map[string]string{"oakum/v1": f.Fingerprint},
+			Baseline:     f.Baseline,
+			Suppressions: suppressions(f),
 		})
 	}
 	return sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}}
@@ -155,6 +166,17 @@ func (r *Report) invocations() []sarifInvocation {
 		out.Notifications = append(out.Notifications, sarifNotification{Level: "warning", Message: sarifMessage(message)})
 	}
 	return []sarifInvocation{out}
+}
+
+func suppressions(f Finding) []sarifSuppressed {
+	if !f.Exempted() {
+		return nil
+	}
+	kind := "external"
+	if f.Exemption.Location.File == f.Location.File {
+		kind = "inSource"
+	}
+	return []sarifSuppressed{{kind, "accepted", printable(f.Exemption.Reason)}}
 }
 
 func physical(file string, line, column int) sarifPhysical {

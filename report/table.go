@@ -22,12 +22,13 @@ func (r *Report) table(w io.Writer, o Options) error {
 		}
 		return "\x1b[" + code + "m" + s + "\x1b[0m"
 	}
+	findings := r.Open()
 	width := 0
-	for _, f := range r.Findings {
+	for _, f := range findings {
 		width = max(width, len(position(f)))
 	}
 	file := ""
-	for _, f := range r.Findings {
+	for _, f := range findings {
 		if f.Location.File != file {
 			if file != "" {
 				fmt.Fprintln(b)
@@ -36,9 +37,9 @@ func (r *Report) table(w io.Writer, o Options) error {
 			fmt.Fprintln(b, paint("1", lineStart(file)))
 		}
 		fmt.Fprintf(b, "  %-*s  %s  %s  %s\n", width, position(f), paint(severityColor[f.Severity], fmt.Sprintf("%-8s", f.Severity)),
-			printable(f.Message), paint("2", "["+f.Policy+"]"))
+			printable(f.says()), paint("2", "["+f.Policy+"]"))
 	}
-	if len(r.Findings) > 0 {
+	if len(findings) > 0 {
 		fmt.Fprintln(b)
 	}
 	for _, e := range r.Errors {
@@ -52,9 +53,9 @@ func position(f Finding) string { return fmt.Sprintf("%d:%d", f.Location.Line, f
 
 func (r *Report) summary() string {
 	var b strings.Builder
-	s := r.Summary
+	s, findings := r.Summary, r.Open()
 	fmt.Fprintf(&b, "%s, %s, %s: ", plural(s.Files, "file"), plural(s.Resources, "resource"), plural(s.Workloads, "workload"))
-	if len(r.Findings) == 0 {
+	if len(findings) == 0 {
 		b.WriteString("nothing found")
 	} else {
 		var parts []string
@@ -63,7 +64,13 @@ func (r *Report) summary() string {
 				parts = append(parts, fmt.Sprintf("%d %s", n, severity))
 			}
 		}
-		fmt.Fprintf(&b, "%s (%s)", plural(len(r.Findings), "finding"), strings.Join(parts, ", "))
+		fmt.Fprintf(&b, "%s (%s)", plural(len(findings), "finding"), strings.Join(parts, ", "))
+	}
+	if s.Exempted > 0 {
+		fmt.Fprintf(&b, "; %d exempted", s.Exempted)
+	}
+	if s.Unchanged+s.Gone > 0 {
+		fmt.Fprintf(&b, "; %d known from the baseline, %d of it gone", s.Unchanged, s.Gone)
 	}
 	if n := len(r.Errors); n > 0 {
 		fmt.Fprintf(&b, "; %s", plural(n, "error"))
@@ -81,7 +88,7 @@ func (r *Report) summary() string {
 		return b.String()
 	}
 	at := map[policy.Safety]int{}
-	for _, f := range r.Findings {
+	for _, f := range findings {
 		if f.Fix.Available {
 			at[f.Fix.Safety]++
 		}

@@ -11,9 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policy"
-	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/remediate"
 	"github.com/oakum-dev/oakum/remediate/repo"
 	"github.com/oakum-dev/oakum/report"
@@ -67,9 +65,7 @@ func (a *app) demo(ctx context.Context, dir string) error {
 	}
 
 	a.heading("1. scan: what is wrong, and where")
-	propose := p.Proposer()
-	rep := report.New(p.Result, p.Set, func(f *detect.Finding) (fixers.Fix, *fixers.Held) { return propose(f, policy.Review) })
-	err = rep.Write(a.out, "table", report.Options{Color: a.color(a.out), Version: version})
+	err = p.report().Write(a.out, "table", report.Options{Color: a.color(a.out), Version: version})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -62,7 +63,7 @@ instead. What is held back is listed on stderr with the reason.`,
 func (a *app) printPlan(p *project, plan *remediate.Plan, output string, written bool) error {
 	switch output {
 	case "json":
-		return plan.WriteJSON(a.out, p.Set.Errors)
+		return plan.WriteJSON(a.out, slices.Concat(p.Set.Errors, p.Result.Errors))
 	case "markdown":
 		_, err := fmt.Fprint(a.out, plan.Markdown())
 		return err

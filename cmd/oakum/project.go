@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policies"
@@ -145,9 +146,16 @@ func (a *app) settings(tree fs.FS) (remediate.Settings, error) {
 	if err != nil {
 		return o, err
 	}
+	for _, p := range all {
+		o.Known = append(o.Known, p.Name)
+	}
+	if all, err = strict(all, a.strict); err != nil {
+		return o, err
+	}
 	if o.Policies, err = o.Config.Apply(all); err != nil {
 		return o, err
 	}
+	o.Today = time.Now()
 	if o.Selected, err = a.selected(o.Policies); err != nil {
 		return o, err
 	}
@@ -164,6 +172,21 @@ func (a *app) settings(tree fs.FS) (remediate.Settings, error) {
 	}
 	o.Exclude = append(slices.Clone(o.Config.Exclude), a.exclude...)
 	return o, nil
+}
+
+// strict makes policies strict: what a repository says of them does not count.
+func strict(all []*policy.Policy, names []string) ([]*policy.Policy, error) {
+	out := slices.Clone(all)
+	for _, name := range names {
+		i := slices.IndexFunc(out, func(p *policy.Policy) bool { return p.Name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("--strict: no policy is called %q%s; 'oakum policy list' prints them", name, nearest(name, all))
+		}
+		p := *out[i]
+		p.Strict = true
+		out[i] = &p
+	}
+	return out, nil
 }
 
 // library is every policy: the built-in ones, and the user's.

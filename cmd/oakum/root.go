@@ -39,6 +39,7 @@ type app struct {
 	config      string
 	policyPaths []string
 	only        []string
+	strict      []string
 	severity    string
 	framework   string
 	safety      string
@@ -93,6 +94,7 @@ mends them by small, proved changes: as a diff, in place, or as pull requests.`,
 	f.StringVar(&a.config, "config", "", "configuration file (default: .oakum.yaml at the repository root)")
 	f.StringSliceVar(&a.policyPaths, "policies", nil, "files and directories of your own policies, added to the built-in ones")
 	f.StringSliceVar(&a.only, "policy", nil, "only these policies")
+	f.StringSliceVar(&a.strict, "strict", nil, "policies that the repository cannot exempt from, switch off or change")
 	f.StringVar(&a.severity, "severity", "", "only findings of this severity and worse: "+list(policy.Severities))
 	f.StringVar(&a.framework, "framework", "", "only policies that answer a control of this framework, e.g. pss")
 	f.StringVar(&a.kubernetes, "kubernetes-version", "", "the version of the cluster, e.g. 1.34 (default: the newest known)")

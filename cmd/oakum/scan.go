@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -9,11 +12,13 @@ import (
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/fixers"
+	"github.com/oakum-dev/oakum/remediate"
+	"github.com/oakum-dev/oakum/remediate/repo"
 	"github.com/oakum-dev/oakum/report"
 )
 
 func (a *app) scanCommand() *cobra.Command {
-	var output, failOn string
+	var output, failOn, baseline string
 	c := &cobra.Command{
 		Use:   "scan [PATH...]",
 		Short: "say what is wrong with manifests, and where",
@@ -33,18 +38,73 @@ Paths in the output are relative to the repository root, as git's are.`,
 			if err != nil {
 				return err
 			}
-			propose := p.Proposer()
-			r := report.New(p.Result, p.Set, func(f *detect.Finding) (fixers.Fix, *fixers.Held) { return propose(f, policy.Review) })
+			r := p.report()
+			if baseline != "" {
+				b, err := a.baseline(p, baseline)
+				if err != nil {
+					return err
+				}
+				r.Compare(b)
+			}
 			err = r.Write(a.out, output, report.Options{Color: a.color(a.out), Version: version})
 			if err != nil {
 				return fmt.Errorf("writing the report: %w", err)
 			}
-			return a.verdict(p, threshold)
+			return a.verdict(p, r, threshold)
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "table", "format: "+list(report.Formats()))
+	c.Flags().StringVar(&baseline, "baseline", "", "show and fail on only what is new since then: a report of 'scan -o json', or a commit, branch or tag")
 	c.Flags().StringVar(&failOn, "fail-on", "", "exit with 1 for findings of this severity and worse, or none (default high)")
 	return c
+}
+
+// report says what was found, and how it could be mended.
+func (p *project) report() *report.Report {
+	propose := p.Proposer()
+	return report.New(p.Result, p.Set, func(f *detect.Finding) (fixers.Fix, *fixers.Held) { return propose(f, policy.Review) })
+}
+
+// baseline is the findings of a report in a file or, where there is no such
+// file, those of another commit of the repository, judged in the same way.
+func (a *app) baseline(p *project, name string) (report.Baseline, error) {
+	src, err := os.ReadFile(name)
+	if err == nil {
+		b, err := report.ReadBaseline(src)
+		if err != nil {
+			return nil, fmt.Errorf("reading the baseline %s: %w", name, err)
+		}
+		return b, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the baseline: %w", describe(err))
+	}
+	repository, err := repo.Open(p.dir)
+	if err != nil {
+		return nil, fmt.Errorf("--baseline %s is no file, and %s no repository that could have such a commit: %w", name, p.dir, err)
+	}
+	defer repository.Close()
+	commit, err := repository.Resolve(name)
+	if err != nil {
+		return nil, fmt.Errorf("--baseline %s is neither a file nor a commit: %w", name, err)
+	}
+	tree, err := repository.FS(commit)
+	if err != nil {
+		return nil, fmt.Errorf("reading the baseline %s: %w", name, err)
+	}
+	o := p.Settings
+	o.Paths = slices.DeleteFunc(slices.Clone(o.Paths), func(name string) bool {
+		_, err := fs.Stat(tree, name)
+		return errors.Is(err, fs.ErrNotExist)
+	})
+	if len(o.Paths) == 0 && len(p.Settings.Paths) > 0 {
+		return report.Baseline{}, nil // all of it is new
+	}
+	then, err := remediate.ReadProject(tree, o)
+	if err != nil {
+		return nil, fmt.Errorf("reading the baseline %s: %w", name, err)
+	}
+	return (&project{Project: then}).report().Baseline(), nil
 }
 
 // failure is the severity from which findings fail a run; empty for none.
@@ -62,15 +122,15 @@ func failure(flag, config string) (policy.Severity, error) {
 }
 
 // verdict turns what was found into the exit code. Errors outweigh findings.
-func (a *app) verdict(p *project, threshold policy.Severity) error {
+func (a *app) verdict(p *project, r *report.Report, threshold policy.Severity) error {
 	for _, err := range p.Result.NotEvaluated {
 		a.log.Warn("not evaluated", "error", err)
 	}
 	if a.unread(p) {
 		return errReported
 	}
-	for _, f := range p.Result.Findings {
-		if threshold != "" && f.Policy.Severity.AtLeast(threshold) {
+	for _, f := range r.Open() {
+		if threshold != "" && f.Severity.AtLeast(threshold) {
 			return errFindings
 		}
 	}
@@ -79,12 +139,13 @@ func (a *app) verdict(p *project, threshold policy.Severity) error {
 
 // unread lists on stderr what could not be read, and tells whether there is any.
 func (a *app) unread(p *project) bool {
-	for _, e := range p.Set.Errors {
+	errs := slices.Concat(p.Set.Errors, p.Result.Errors)
+	for _, e := range errs {
 		where := e.File
 		if e.Line > 0 {
 			where = fmt.Sprintf("%s:%d:%d", e.File, e.Line, e.Column)
 		}
 		fmt.Fprintf(a.err, "oakum: %s: %s\n", printable(where), printable(e.Message))
 	}
-	return len(p.Set.Errors) > 0
+	return len(errs) > 0
 }

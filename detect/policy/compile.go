@@ -281,18 +281,24 @@ func normal(v any) any {
 	return v
 }
 
-// With gives a copy of the policy with another severity, where one is given,
+// With gives a copy of the policy with another severity, safety of its fixes,
 // and other values of its parameters.
-func (p *Policy) With(severity Severity, parameters map[string]any) (*Policy, error) {
+func (p *Policy) With(o Overrides) (*Policy, error) {
 	out := *p
 	out.Parameters = maps.Clone(p.Parameters)
-	if severity != "" {
-		if !slices.Contains(Severities, severity) {
-			return nil, fmt.Errorf("severity of policy %s is %q, want one of %v", p.Name, severity, Severities)
+	if o.Severity != "" {
+		if !slices.Contains(Severities, o.Severity) {
+			return nil, fmt.Errorf("severity of policy %s is %q, want one of %v", p.Name, o.Severity, Severities)
 		}
-		out.Severity = severity
+		out.Severity = o.Severity
 	}
-	for name, v := range parameters {
+	if o.Safety != "" {
+		if !slices.Contains(Safeties, o.Safety) {
+			return nil, fmt.Errorf("safety of policy %s is %q, want one of %v", p.Name, o.Safety, Safeties)
+		}
+		out.FixSafety = o.Safety
+	}
+	for name, v := range o.Parameters {
 		param, ok := p.Parameters[name]
 		if !ok {
 			return nil, fmt.Errorf("policy %s has no parameter %q; it has %v", p.Name, name, slices.Sorted(maps.Keys(p.Parameters)))

@@ -64,12 +64,18 @@ func builtin(group string) bool {
 	return !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io")
 }
 
+// Judges tells whether a policy has something to say about a resource: it is
+// of its kinds, whole, and of a version of Kubernetes that the policy is for.
+func (p *Policy) Judges(r *manifest.Resource, ctx Context) bool {
+	return !r.Partial && ctx.Kubernetes >= p.Kubernetes.Since && (p.Kubernetes.Until == 0 || ctx.Kubernetes <= p.Kubernetes.Until) &&
+		p.Wants(r.APIVersion, r.Kind)
+}
+
 // Evaluate judges a resource. Violations come in the order of the resource.
 // An error means that the policy could not be evaluated, which is not a pass.
 func (p *Policy) Evaluate(r *manifest.Resource, ctx Context) ([]Violation, error) {
 	c := p.compiled
-	if c.require == nil || r.Partial || ctx.Kubernetes < p.Kubernetes.Since ||
-		p.Kubernetes.Until != 0 && ctx.Kubernetes > p.Kubernetes.Until || !p.Wants(r.APIVersion, r.Kind) {
+	if c.require == nil || !p.Judges(r, ctx) {
 		return nil, nil
 	}
 	var out []Violation

@@ -58,6 +58,7 @@ type Policy struct {
 	Category    string               `yaml:"category"`
 	Controls    map[string][]string  `yaml:"controls"`
 	Kubernetes  VersionRange         `yaml:"kubernetes"`
+	Strict      bool                 `yaml:"strict"` // no exemption of a repository counts, nor its configuration
 	Match       Match                `yaml:"match"`
 	Parameters  map[string]Parameter `yaml:"parameters"`
 	Related     []Related            `yaml:"related"`
@@ -68,7 +69,16 @@ type Policy struct {
 	Message     string               `yaml:"message"`
 	Fix         *Fix                 `yaml:"fix"`
 
+	FixSafety Safety `yaml:"-"` // in place of what Fix says, where it is not empty
+
 	compiled *compiled
+}
+
+// Overrides change a policy for a repository.
+type Overrides struct {
+	Severity   Severity       // empty leaves it
+	Safety     Safety         // of its fixes; empty leaves it
+	Parameters map[string]any // those that have another value
 }
 
 // VersionRange limits a policy to minor versions of Kubernetes 1.x, both ends included.

@@ -211,7 +211,7 @@ func TestWith(t *testing.T) {
 		{"", "names", []any{}, 1, ""},
 		{"high", "names", []any{"nightly"}, 0, ""},
 	} {
-		p, err := policies[0].With(test.severity, map[string]any{test.name: test.value})
+		p, err := policies[0].With(policy.Overrides{Severity: test.severity, Parameters: map[string]any{test.name: test.value}})
 		if err != nil {
 			if err.Error() != test.want {
 				t.Errorf("%s %s=%v: %v, want %q", test.severity, test.name, test.value, err, test.want)

@@ -116,6 +116,18 @@ func (r *Repository) Branch(name string) (commit string, err error) {
 	return "", fmt.Errorf("%w %q in %s: check its name, or fetch it", errNoBranch, name, r.name)
 }
 
+// Resolve is the commit that a name means, as git rev-parse has it: a hash or
+// part of one, a branch, a tag, HEAD~1.
+func (r *Repository) Resolve(name string) (commit string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	hash, err := r.git.ResolveRevision(plumbing.Revision(name))
+	if err != nil {
+		return "", fmt.Errorf("%s in %s: %w: check its name, or fetch it", name, r.name, err)
+	}
+	return hash.String(), nil
+}
+
 // Origin is the https form of the remote named origin, without credentials;
 // empty if there is none.
 func (r *Repository) Origin() string {
