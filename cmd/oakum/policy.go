@@ -119,7 +119,7 @@ func (a *app) policyShowCommand() *cobra.Command {
 
 func showPolicy(w io.Writer, p *policy.Policy) {
 	fmt.Fprintf(w, "%s: %s\n%s, %s\n\n%s\n", p.Name, p.Title, p.Severity, p.Category, strings.TrimSpace(p.Description))
-	fmt.Fprintf(w, "\nlooks at   %s", strings.Join(p.Match.Kinds, ", "))
+	fmt.Fprintf(w, "\nlooks at   %s", strings.Join(slices.Concat(p.Match.Kinds, p.Match.Components), ", "))
 	if p.Match.Each != "" {
 		fmt.Fprintf(w, ", each of %s", p.Match.Each)
 	}

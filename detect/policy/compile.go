@@ -96,14 +96,14 @@ func (c *Compiler) compile(p *Policy, o origin) error {
 	out.require = b.condition(p.Require, "spec", "require")
 	out.message = b.text(p.Message, "spec", "message")
 	for i, s := range p.At {
-		at, err := parsePlace(s)
+		at, err := out.scope.parsePlace(s)
 		if err != nil {
 			return o.at([]string{"spec", "at", strconv.Itoa(i)}, "%v", err)
 		}
 		out.at = append(out.at, at)
 	}
 	if p.Fix != nil {
-		out.fix = b.fix(p.Fix)
+		out.fix = b.fix(p.Fix, out.scope)
 	}
 	if b.err != nil {
 		return b.err
@@ -119,7 +119,7 @@ type builder struct {
 	err error
 }
 
-func (b *builder) fix(f *Fix) *compiledFix {
+func (b *builder) fix(f *Fix, sc scope) *compiledFix {
 	out := &compiledFix{
 		title:  b.text(f.Title, "spec", "fix", "title"),
 		advice: b.text(f.Advice, "spec", "fix", "advice"),
@@ -147,7 +147,11 @@ func (b *builder) fix(f *Fix) *compiledFix {
 			ce.op, where = Remove, e.Remove
 		}
 		var err error
-		if ce.place, err = parsePlace(where); err != nil && b.err == nil {
+		ce.place, err = sc.parsePlace(where)
+		if err == nil && ce.op == Append && (ce.place.from == "flag" || ce.place.from == "kubelet") {
+			err = fmt.Errorf("%s is set or removed: it is no list", where)
+		}
+		if err != nil && b.err == nil {
 			b.err = b.at(at, "%v", err)
 		}
 		if e.Expression != "" {

@@ -31,7 +31,9 @@ type Violation struct {
 }
 
 // Wants tells whether the policy judges resources of a kind.
-func (p *Policy) Wants(apiVersion, kind string) bool { return IsKind(p.Match.Kinds, apiVersion, kind) }
+func (p *Policy) Wants(apiVersion, kind string) bool {
+	return IsKind(p.Match.Kinds, apiVersion, kind) || configures(apiVersion, kind, p.Match.Components)
+}
 
 // Reads tells whether the policy judges resources of a kind, or looks at them
 // to judge others.
@@ -44,10 +46,7 @@ func (p *Policy) Reads(apiVersion, kind string) bool {
 // of Kubernetes itself, group/Kind, or Pod for everything that makes pods.
 func IsKind(kinds []string, apiVersion, kind string) bool {
 	_, pods := manifest.MakesPods(apiVersion, kind)
-	group, _, ok := strings.Cut(apiVersion, "/")
-	if !ok {
-		group = ""
-	}
+	group := groupOf(apiVersion)
 	return slices.ContainsFunc(kinds, func(k string) bool {
 		if k == manifest.PodKind {
 			return pods
@@ -65,10 +64,11 @@ func builtin(group string) bool {
 }
 
 // Judges tells whether a policy has something to say about a resource: it is
-// of its kinds, whole, and of a version of Kubernetes that the policy is for.
+// of its kinds or configures its components, whole, and of a version of
+// Kubernetes that the policy is for.
 func (p *Policy) Judges(r *manifest.Resource, ctx Context) bool {
 	return !r.Partial && ctx.Kubernetes >= p.Kubernetes.Since && (p.Kubernetes.Until == 0 || ctx.Kubernetes <= p.Kubernetes.Until) &&
-		p.Wants(r.APIVersion, r.Kind)
+		p.Wants(r.APIVersion, r.Kind) && (p.Match.Components == nil || len(components(r, p.Match.Components)) > 0)
 }
 
 // Evaluate judges a resource. Violations come in the order of the resource.

@@ -21,6 +21,7 @@ type item struct {
 	resource  *manifest.Resource
 	podPath   manifest.Path
 	pod       map[string]any
+	component *component
 	container map[string]any
 	list      string    // which list the container stands in
 	number    int       // its index there
@@ -49,6 +50,13 @@ func (p *Policy) items(r *manifest.Resource, ctx Context) func(yield func(item) 
 			return yield(it)
 		}
 		switch {
+		case sc.components != nil:
+			for _, c := range components(r, sc.components) {
+				in := base
+				if in.component = &c; !send(in) {
+					return
+				}
+			}
 		case sc.container || sc.contexts:
 			base.eachContainer(sc, send)
 		case len(sc.each) > 0:
@@ -128,6 +136,9 @@ func (it item) each(v any, sc scope, yield func(item) bool) bool {
 // where something is wrong, which is why no item carries it.
 func (it *item) path() manifest.Path {
 	sc := it.policy.compiled.scope
+	if it.component != nil {
+		return it.component.path
+	}
 	p := it.podPath
 	spec, _ := it.pod["spec"].(map[string]any)
 	if it.container != nil {
@@ -150,6 +161,11 @@ func (it *item) path() manifest.Path {
 // ResolveName makes item the activation of its expressions.
 func (it *item) ResolveName(name string) (any, bool) {
 	c := it.policy.compiled
+	if it.component != nil {
+		if v, ok := it.component.resolve(name); ok {
+			return v, true
+		}
+	}
 	switch name {
 	case "object":
 		return it.resource.Value, true

@@ -173,8 +173,10 @@ func (c *Compiler) check(f *file, o origin) *Error {
 		return o.at(spec(), "policy %s needs a title, a description and a message", p.Name)
 	case !slices.Contains(Severities, p.Severity):
 		return o.at(spec("severity"), "severity is %q, want one of %v", p.Severity, Severities)
-	case len(p.Match.Kinds) == 0:
+	case len(p.Match.Kinds) == 0 && len(p.Match.Components) == 0:
 		return o.at(spec("match"), "match names no kinds")
+	case len(p.Match.Components) > 0 && (len(p.Match.Kinds) > 0 || p.Match.Each != ""):
+		return o.at(spec("match"), "components stand alone: they have neither kinds nor each")
 	case slices.ContainsFunc(p.Related, func(r Related) bool {
 		return !variableFormat.MatchString(r.Name) || len(r.Kinds) == 0 || r.In != "" && r.In != "namespace" && r.In != "cluster"
 	}):

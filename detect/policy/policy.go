@@ -89,9 +89,10 @@ type VersionRange struct {
 
 // Match says what a policy looks at.
 type Match struct {
-	Kinds []string `yaml:"kinds"` // Kind, or group/Kind; Pod also means every pod template
-	Each  string   `yaml:"each"`  // containers, or a path to a list or map whose items are judged one by one
-	Where string   `yaml:"where"` // only where this holds
+	Kinds      []string `yaml:"kinds"`      // Kind, or group/Kind; Pod also means every pod template
+	Components []string `yaml:"components"` // instead of Kinds: parts of Kubernetes itself, whatever configures them
+	Each       string   `yaml:"each"`       // containers, or a path to a list or map whose items are judged one by one
+	Where      string   `yaml:"where"`      // only where this holds
 }
 
 // Related names other resources of the tree that a policy looks at: Name is

@@ -48,6 +48,12 @@ func TestRefused(t *testing.T) {
 		{"unknown fixer", "  message: m\n  match: {kinds: [Pod]}\n  require: 'true'\n  fix: {title: t, fixer: guess}\n", "no fixer is called \"guess\"; there are [mend]"},
 		{"last safety rule with a condition", "  message: m\n  match: {kinds: [Pod]}\n  require: 'true'\n  fix: {title: t, safety: [{level: safe, because: b, when: 'true'}], edits: [{remove: spec.x}]}\n", "the last safety rule must hold always"},
 		{"edit with two operations", "  message: m\n  match: {kinds: [Pod]}\n  require: 'true'\n  fix: {title: t, safety: [{level: safe, because: b}], edits: [{remove: x, set: x}]}\n", "an edit is one of set, remove and append"},
+		{"unknown component", "  message: m\n  match: {components: [kubelets]}\n  require: 'true'\n", "no component is called \"kubelets\"; there are [\"etcd\""},
+		{"components beside kinds", "  message: m\n  match: {components: [kubelet], kinds: [Pod]}\n  require: 'true'\n", "test.yaml:9:10: components stand alone"},
+		{"misspelt field of the kubelet", "  message: m\n  match: {components: [kubelet]}\n  require: kubelet.readOnlyport == 0\n", "undefined field 'readOnlyport'"},
+		{"the kubelet of another component", "  message: m\n  match: {components: [etcd]}\n  require: kubelet.readOnlyPort == 0\n", "undeclared reference to 'kubelet'"},
+		{"flag of a pod", "  message: m\n  match: {kinds: [Pod]}\n  require: 'true'\n  at: flag:x\n", "flag:x: only a policy of components has flags"},
+		{"flag as a list", "  message: m\n  match: {components: [etcd]}\n  require: 'true'\n  fix: {title: t, safety: [{level: safe, because: b}], edits: [{append: 'flag:x', value: y}]}\n", "flag:x is set or removed: it is no list"},
 		{"no range of numbers", "  message: m\n  match: {kinds: [Pod]}\n  require: size(lists.range(1000000000)) > 0\n", "undeclared reference"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

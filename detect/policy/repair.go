@@ -81,20 +81,25 @@ func (v Violation) Repair() (Repair, error) {
 		if !ok {
 			continue
 		}
-		edit := Edit{Op: e.op, Path: e.place.resolve(&it), Value: fix.Edits[i].Value}
+		value := fix.Edits[i].Value
 		if e.value != nil {
 			out, _, err := e.value.Eval(&it)
 			if err != nil {
 				return fail(err)
 			}
-			if edit.Value, err = native(out); err != nil {
+			if value, err = native(out); err != nil {
 				return fail(err)
 			}
 		}
-		if edit.Op == Remove && !it.resource.Field(edit.Path).Present {
-			continue
+		edits, err := e.place.edits(&it, e.op, value)
+		if err != nil {
+			return fail(err)
 		}
-		r.Edits = append(r.Edits, edit)
+		for _, edit := range edits {
+			if edit.Op != Remove || it.resource.Field(edit.Path).Present {
+				r.Edits = append(r.Edits, edit)
+			}
+		}
 	}
 	return r, nil
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/google/cel-go/cel"
@@ -18,14 +19,15 @@ const securityContexts = "securityContexts"
 
 // scope is what the expressions of a policy can see, by the names they see it.
 type scope struct {
-	pods      bool          // object is a workload, pod its template
-	each      manifest.Path // from pod template, or object, to the list or map that is iterated
-	container bool          // iterates over containers; each goes on inside one
-	contexts  bool          // iterates over the security contexts of the pod and of its containers
-	item      string        // name of the item's variable, empty when nothing is iterated
-	mapping   bool          // the items are those of a map: key and value
-	base      reflect.Type  // type of pod or object, nil when dynamic
-	itemType  reflect.Type  // nil when dynamic
+	pods       bool          // object is a workload, pod its template
+	each       manifest.Path // from pod template, or object, to the list or map that is iterated
+	container  bool          // iterates over containers; each goes on inside one
+	contexts   bool          // iterates over the security contexts of the pod and of its containers
+	item       string        // name of the item's variable, empty when nothing is iterated
+	mapping    bool          // the items are those of a map: key and value
+	components []string      // object configures one of them
+	base       reflect.Type  // type of pod or object, nil when dynamic
+	itemType   reflect.Type  // nil when dynamic
 }
 
 // itemNames are the names of items by the list they stand in.
@@ -35,7 +37,12 @@ var itemNames = map[string]string{
 }
 
 func newScope(m Match, s *schema) (scope, error) {
-	var sc scope
+	sc := scope{components: m.Components}
+	for _, name := range m.Components {
+		if names := componentNames(); !slices.Contains(names, name) {
+			return sc, fmt.Errorf("no component is called %q; there are %q", name, names)
+		}
+	}
 	for i, k := range m.Kinds {
 		if k == manifest.PodKind {
 			sc.pods = true
@@ -151,6 +158,13 @@ func (sc scope) declare(env *cel.Env, s *schema, p *Policy) (*cel.Env, error) {
 	}
 	if sc.contexts {
 		options = append(options, cel.Variable("holder", cel.StringType))
+	}
+	if sc.components != nil {
+		options = append(options, cel.Variable("component", cel.StringType), cel.Variable("whole", cel.BoolType),
+			cel.Variable("flags", cel.MapType(cel.StringType, cel.StringType)))
+		if slices.Equal(sc.components, []string{"kubelet"}) {
+			options = append(options, cel.Variable("kubelet", s.celType(reflect.TypeFor[kubeletConfiguration]())))
+		}
 	}
 	if sc.mapping {
 		options = append(options, cel.Variable("key", cel.StringType))
