@@ -42,7 +42,7 @@ func insertKey(n *yaml.Node, path manifest.Path, key string, value *yaml.Node) {
 func place(n *yaml.Node, role, key string) int {
 	if sorted(n) || role == "securityContext" {
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			if n.Content[i].Value > key {
+			if n.Content[i].Value > key && !(role == "object" && n.Content[i].Value == "kind") {
 				return i
 			}
 		}

@@ -1,6 +1,7 @@
 package policies_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,6 +79,9 @@ func breaks(r *manifest.Resource, e policy.Edit) string {
 	if was := r.Field(e.Path); e.Op == policy.Set && was.Present && manifest.Scalar(was.Node) != nil && field != "drop" {
 		return "a value that the author wrote is overridden"
 	}
+	if flag, ok := addedFlag(e); ok {
+		return flagBreaks(r, flag)
+	}
 	_, template, ok := r.PodTemplate()
 	if !ok {
 		return "no fix without a person is known for this kind"
@@ -119,6 +123,45 @@ func breaks(r *manifest.Resource, e policy.Edit) string {
 		return "no fix of this field is known to need no person"
 	}
 	return ""
+}
+
+// addedFlag is the flag of a component that an edit adds, as name=value.
+func addedFlag(e policy.Edit) (string, bool) {
+	last := e.Path[len(e.Path)-1].Key
+	switch v := e.Value.(type) {
+	case string:
+		if e.Op == policy.Append && (last == "command" || last == "args") {
+			return strings.CutPrefix(v, "--")
+		}
+		if len(e.Path) > 1 && e.Path[len(e.Path)-2].Key == "extraArgs" {
+			return last + "=" + v, true
+		}
+	case map[string]any:
+		return fmt.Sprint(v["name"], "=", v["value"]), last == "extraArgs"
+	case bool:
+		return "profiling=false", last == "enableProfiling" && !v
+	}
+	return "", false
+}
+
+// flagBreaks says what a flag that is new is known to break.
+func flagBreaks(r *manifest.Resource, flag string) string {
+	switch flag {
+	case "profiling=false":
+		return ""
+	case "bind-address=127.0.0.1":
+		_, template, _ := r.PodTemplate()
+		items, _ := get(template, "spec", "containers").([]any)
+		for _, c := range items {
+			for _, probe := range []string{"livenessProbe", "readinessProbe", "startupProbe"} {
+				if p := get(c, probe); p != nil && get(p, "httpGet", "host") != "127.0.0.1" {
+					return "a probe asks for the address of the pod"
+				}
+			}
+		}
+		return ""
+	}
+	return "no flag " + flag + " is known to need no person"
 }
 
 // concerned are the containers that an edit below the pod's or one container's security context reaches.

@@ -181,7 +181,6 @@ func configDocument(r *manifest.Resource) []component {
 	c.flags.supplied(nil)
 	if r.Kind == "KubeSchedulerConfiguration" {
 		c.name = "kube-scheduler"
-		c.flags.supplied(map[string]string{"profiling": "true"}) // the default there
 	}
 	for name, at := range c.flags.fields {
 		if v, ok := get(r.Value, at); ok {

@@ -164,7 +164,7 @@ func TestFlags(t *testing.T) {
 		}},
 		{"workers of Cluster API", "kube-apiserver", off, "apiVersion: bootstrap.cluster.x-k8s.io/v1beta1\nkind: KubeadmConfigTemplate\nmetadata: {name: x}\nspec: {template: {spec: {joinConfiguration: {}}}}\n", nil},
 		{"fields", "kube-scheduler", off, "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n", []string{
-			"1 enableProfiling: kube-scheduler part true",
+			"1 enableProfiling: kube-scheduler part -",
 			"set enableProfiling false",
 		}},
 		{"fields that are written", "kube-scheduler", gone, "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nenableProfiling: no\n", []string{
@@ -191,26 +191,35 @@ func TestOtherFlags(t *testing.T) {
 		name, component, flag, edit, src string
 		want                             []string
 	}{
-		{"several add up", "kube-apiserver", "enable-admission-plugins", `{set: "flag:enable-admission-plugins", expression: 'flags["enable-admission-plugins"] + ",C"'}`,
-			podHead + "      command: [kube-apiserver, --enable-admission-plugins=A, --enable-admission-plugins, B]\n", []string{
+		{
+			"several add up", "kube-apiserver", "enable-admission-plugins", `{set: "flag:enable-admission-plugins", expression: 'flags["enable-admission-plugins"] + ",C"'}`,
+			podHead + "      command: [kube-apiserver, --enable-admission-plugins=A, --enable-admission-plugins, B]\n",
+			[]string{
 				"8 " + c + "command[=B]: kube-apiserver whole A,B",
 				`set ` + c + `command[=B] "A,B,C"`, `remove ` + c + `command[=--enable-admission-plugins=A]`,
-			}},
+			},
+		},
 		{"kubeadm's own", "kube-apiserver", "authorization-mode", `{set: "flag:authorization-mode", value: RBAC}`, kubeadm4, []string{
 			"1 apiServer.extraArgs[name=authorization-mode].value: kube-apiserver whole Node,RBAC",
 			`append apiServer.extraArgs map[string]interface {}{"name":"authorization-mode", "value":"RBAC"}`,
 		}},
-		{"in place of kubeadm's own", "kube-apiserver", "authorization-mode", `{remove: "flag:authorization-mode"}`,
-			kubeadm3 + "apiServer: {extraArgs: {authorization-mode: AlwaysAllow}}\n", []string{
+		{
+			"in place of kubeadm's own", "kube-apiserver", "authorization-mode", `{remove: "flag:authorization-mode"}`,
+			kubeadm3 + "apiServer: {extraArgs: {authorization-mode: AlwaysAllow}}\n",
+			[]string{
 				"3 apiServer.extraArgs.authorization-mode: kube-apiserver whole AlwaysAllow",
 				"remove apiServer.extraArgs.authorization-mode",
-			}},
-		{"behind kubeadm's own", "kube-apiserver", "enable-admission-plugins", `{set: "flag:enable-admission-plugins", value: A}`,
-			"apiVersion: kubeadm.k8s.io/v1\nkind: ClusterConfiguration\napiServer: {extraArgs: [{name: enable-admission-plugins, value: \",A\", mergeMethod: append}]}\n", []string{
+			},
+		},
+		{
+			"behind kubeadm's own", "kube-apiserver", "enable-admission-plugins", `{set: "flag:enable-admission-plugins", value: A}`,
+			"apiVersion: kubeadm.k8s.io/v1\nkind: ClusterConfiguration\napiServer: {extraArgs: [{name: enable-admission-plugins, value: \",A\", mergeMethod: append}]}\n",
+			[]string{
 				"3 apiServer.extraArgs[name=enable-admission-plugins].value: kube-apiserver whole NodeRestriction,A",
 				`set apiServer.extraArgs[name=enable-admission-plugins].value "A"`,
 				"remove apiServer.extraArgs[name=enable-admission-plugins].mergeMethod",
-			}},
+			},
+		},
 		{"certificates elsewhere", "kube-apiserver", "client-ca-file", `{remove: "flag:client-ca-file"}`, kubeadm4 + "certificatesDir: /srv/pki\n", []string{
 			"1 apiServer.extraArgs[name=client-ca-file].value: kube-apiserver whole /srv/pki/ca.crt",
 		}},
@@ -218,22 +227,33 @@ func TestOtherFlags(t *testing.T) {
 			"1 apiServer.extraArgs[name=etcd-cafile].value: kube-apiserver whole /srv/ca",
 		}},
 		{"no etcd here", "etcd", "cert-file", `{remove: "flag:cert-file"}`, kubeadm4 + "etcd: {external: {caFile: /srv/ca}}\n", nil},
-		{"etcd's variables", "etcd", "client-cert-auth", `{set: "flag:client-cert-auth", value: "true"}`,
-			podHead + "      command: [etcd]\n      env: [{name: ETCD_CLIENT_CERT_AUTH, value: \"false\"}]\n", []string{
+		{
+			"etcd's variables", "etcd", "client-cert-auth", `{set: "flag:client-cert-auth", value: "true"}`,
+			podHead + "      command: [etcd]\n      env: [{name: ETCD_CLIENT_CERT_AUTH, value: \"false\"}]\n",
+			[]string{
 				"9 " + c + "env[name=ETCD_CLIENT_CERT_AUTH].value: etcd whole false",
 				`set ` + c + `env[name=ETCD_CLIENT_CERT_AUTH].value "true"`,
-			}},
-		{"etcd's flags come first", "etcd", "client-cert-auth", `{set: "flag:client-cert-auth", value: "true"}`,
-			podHead + "      command: [etcd, -client-cert-auth]\n      env: [{name: ETCD_CLIENT_CERT_AUTH, value: \"false\"}]\n", []string{
+			},
+		},
+		{
+			"etcd's flags come first", "etcd", "client-cert-auth", `{set: "flag:client-cert-auth", value: "true"}`,
+			podHead + "      command: [etcd, -client-cert-auth]\n      env: [{name: ETCD_CLIENT_CERT_AUTH, value: \"false\"}]\n",
+			[]string{
 				"8 " + c + "command[=-client-cert-auth]: etcd whole true",
 				`set ` + c + `command[=-client-cert-auth] "-client-cert-auth=true"`,
-			}},
-		{"text in text", "kube-proxy", "metrics-bind-address", `{set: "flag:metrics-bind-address", value: "x"}`,
-			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kube-proxy, namespace: kube-system}\ndata:\n  a: b\n  config.conf: |\n    apiVersion: kubeproxy.config.k8s.io/v1alpha1\n    kind: KubeProxyConfiguration\n    metricsBindAddress: 0.0.0.0:10249\n", []string{
+			},
+		},
+		{
+			"text in text", "kube-proxy", "metrics-bind-address", `{set: "flag:metrics-bind-address", value: "x"}`,
+			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kube-proxy, namespace: kube-system}\ndata:\n  a: b\n  config.conf: |\n    apiVersion: kubeproxy.config.k8s.io/v1alpha1\n    kind: KubeProxyConfiguration\n    metricsBindAddress: 0.0.0.0:10249\n",
+			[]string{
 				`6 data["config.conf"]: kube-proxy part 0.0.0.0:10249`,
-			}},
-		{"another ConfigMap", "kube-proxy", "metrics-bind-address", `{set: "flag:metrics-bind-address", value: "x"}`,
-			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes, namespace: kube-system}\ndata: {a: \"apiVersion: kubeproxy.config.k8s.io/v1alpha1\\nkind: KubeProxyConfiguration\\n\"}\n", nil},
+			},
+		},
+		{
+			"another ConfigMap", "kube-proxy", "metrics-bind-address", `{set: "flag:metrics-bind-address", value: "x"}`,
+			"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: notes, namespace: kube-system}\ndata: {a: \"apiVersion: kubeproxy.config.k8s.io/v1alpha1\\nkind: KubeProxyConfiguration\\n\"}\n", nil,
+		},
 		{"no such field", "kube-proxy", "v", `{set: "flag:v", value: "4"}`, "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n", []string{
 			"1 : kube-proxy part -",
 			"error: policy test on KubeProxyConfiguration : fix: no field of this file is the flag v",
@@ -291,16 +311,22 @@ func TestKubelet(t *testing.T) {
 			"3 nodeRegistration.kubeletExtraArgs.tls-cipher-suites: kubelet part ",
 			`set nodeRegistration.kubeletExtraArgs.tls-cipher-suites "A,B"`,
 		}},
-		{"an entry among feature gates", "featureGates.B", `{remove: "kubelet:featureGates.B"}`,
-			"apiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration\nnodeRegistration: {kubeletExtraArgs: {feature-gates: \"A=true,B=false\"}}\n", []string{
+		{
+			"an entry among feature gates", "featureGates.B", `{remove: "kubelet:featureGates.B"}`,
+			"apiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration\nnodeRegistration: {kubeletExtraArgs: {feature-gates: \"A=true,B=false\"}}\n",
+			[]string{
 				"3 nodeRegistration.kubeletExtraArgs.feature-gates: kubelet part false",
 				`set nodeRegistration.kubeletExtraArgs.feature-gates "A=true"`,
-			}},
-		{"the only feature gate", "featureGates.B", `{remove: "kubelet:featureGates.B"}`,
-			"apiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration\nnodeRegistration: {kubeletExtraArgs: {feature-gates: \"B=false\"}}\n", []string{
+			},
+		},
+		{
+			"the only feature gate", "featureGates.B", `{remove: "kubelet:featureGates.B"}`,
+			"apiVersion: kubeadm.k8s.io/v1beta3\nkind: InitConfiguration\nnodeRegistration: {kubeletExtraArgs: {feature-gates: \"B=false\"}}\n",
+			[]string{
 				"3 nodeRegistration.kubeletExtraArgs.feature-gates: kubelet part false",
 				"remove nodeRegistration.kubeletExtraArgs.feature-gates",
-			}},
+			},
+		},
 		{"feature gates of a file", "featureGates.B", `{remove: "kubelet:featureGates.B"}`, file + "featureGates: {A: true, B: false}\n", []string{
 			"3 featureGates.B: kubelet whole false",
 			"remove featureGates.B",

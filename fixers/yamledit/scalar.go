@@ -60,7 +60,7 @@ func printable(s string) bool {
 }
 
 var (
-	plainStart = regexp.MustCompile(`^[\p{L}0-9_/.$(+\\^~;]`)
+	plainStart = regexp.MustCompile(`^([\p{L}0-9_/.$(+\\^~;]|--?\p{L})`)
 	// Numbers of YAML 1.1 in all their bases, and what looks like them: sexagesimals, dates, versions in part.
 	numberLike = regexp.MustCompile(`^[-+.]?[0-9][0-9_,.:eExXoObBa-fA-F+-]*$|^[-+]?\.(inf|Inf|INF|nan|NaN|NAN)$|^[-+]?\.[0-9]|^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}`)
 )
