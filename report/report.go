@@ -117,7 +117,7 @@ func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 		}
 		for _, res := range f.Resources {
 			r.Summary.Resources++
-			if _, ok := manifest.MakesPods(res.APIVersion, res.Kind); ok && !res.Partial {
+			if _, ok := res.MakesPods(); ok && !res.Partial {
 				r.Summary.Workloads++
 			}
 		}

@@ -68,7 +68,12 @@ func builtin(group string) bool {
 // of its kinds, whole, and of a version of Kubernetes that the policy is for.
 func (p *Policy) Judges(r *manifest.Resource, ctx Context) bool {
 	return !r.Partial && ctx.Kubernetes >= p.Kubernetes.Since && (p.Kubernetes.Until == 0 || ctx.Kubernetes <= p.Kubernetes.Until) &&
-		p.Wants(r.APIVersion, r.Kind)
+		(p.Wants(r.APIVersion, r.Kind) || p.compiled.scope.pods && makesPods(r))
+}
+
+func makesPods(r *manifest.Resource) bool {
+	_, ok := r.MakesPods()
+	return ok
 }
 
 // Evaluate judges a resource. Violations come in the order of the resource.
