@@ -19,10 +19,11 @@ const LatestKubernetes = 37
 // Options say how a tree is judged.
 type Options struct {
 	Policies   []*policy.Policy
-	Kubernetes int          // minor version of Kubernetes 1.x; 0 means LatestKubernetes
-	Exemptions []*Exemption // besides those that the manifests hold
-	Known      []string     // names of all policies that there are, on or off; nil means those of Policies
-	Today      time.Time    // what exemptions expire by; zero: none does
+	Kubernetes int                 // minor version of Kubernetes 1.x; 0 means LatestKubernetes
+	Exemptions []*Exemption        // besides those that the manifests hold
+	Known      []string            // names of all policies that there are, on or off; nil means those of Policies
+	Workloads  []manifest.Workload // kinds of extensions that have a pod template
+	Today      time.Time           // what exemptions expire by; zero: none does
 }
 
 // Result is what a scan says. A policy that could not be evaluated somewhere
@@ -51,7 +52,7 @@ func (u Unevaluated) Unwrap() error { return u.Err }
 
 // Wants tells the reader of manifests which kinds the policies look at.
 func (o Options) Wants(apiVersion, kind string) bool {
-	return contextKinds[kind] || slices.ContainsFunc(o.Policies, func(p *policy.Policy) bool { return p.Reads(apiVersion, kind) })
+	return contextKinds[kind] || slices.ContainsFunc(o.Workloads, func(w manifest.Workload) bool { return w.Is(apiVersion, kind) }) || slices.ContainsFunc(o.Policies, func(p *policy.Policy) bool { return p.Reads(apiVersion, kind) })
 }
 
 // contextKinds are needed to judge other resources, and to mend them.

@@ -20,7 +20,7 @@ func NewNeighbours(set *manifest.Set) *Neighbours {
 	for r := range set.Resources {
 		home, dir := home(r), path.Dir(r.File.Path)
 		n.of[home] = append(n.of[home], r)
-		if _, ok := manifest.MakesPods(r.APIVersion, r.Kind); !ok || r.Partial {
+		if _, ok := r.MakesPods(); !ok || r.Partial {
 			continue
 		}
 		if first, ok := namespace[dir]; ok && first != r.Namespace {

@@ -22,34 +22,12 @@ import (
 func RunCase(ctx context.Context, src []byte, o Settings) ([]byte, error) {
 	in := txtar.Parse(src)
 	out := &txtar.Archive{Comment: in.Comment}
-	tree := fstest.MapFS{}
 	for _, f := range in.Files {
-		if f.Name == "findings" || f.Name == "fixes" || strings.HasPrefix(f.Name, "fixed/") {
-			continue
+		if !written(f.Name) {
+			out.Files = append(out.Files, f)
 		}
-		tree[f.Name] = &fstest.MapFile{Data: f.Data}
-		out.Files = append(out.Files, f)
 	}
-	if len(tree) == 0 {
-		return nil, fmt.Errorf("the case has no input: give it a section -- input.yaml --")
-	}
-	if f, ok := tree[ConfigName]; ok {
-		var err error
-		if o.Config, err = ParseConfig(ConfigName, f.Data); err != nil {
-			return nil, err
-		}
-		if o.Kubernetes, err = o.Config.Minor(); err != nil {
-			return nil, err
-		}
-		if o.Policies, err = o.Config.Apply(o.Policies); err != nil {
-			return nil, err
-		}
-		o.Selected = slices.DeleteFunc(slices.Clone(o.Policies), func(p *policy.Policy) bool {
-			return !slices.ContainsFunc(o.Selected, func(s *policy.Policy) bool { return s.Name == p.Name })
-		})
-	}
-	o.Config.Safety = policy.Review
-	p, err := ReadProject(tree, o)
+	p, err := caseProject(in, o)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +57,41 @@ func RunCase(ctx context.Context, src []byte, o Settings) ([]byte, error) {
 		out.Files = append(out.Files, txtar.File{Name: "fixed/" + c.Path, Data: c.After})
 	}
 	return txtar.Format(out), nil
+}
+
+// written tells the sections that RunCase writes.
+func written(name string) bool {
+	return name == "findings" || name == "fixes" || strings.HasPrefix(name, "fixed/")
+}
+
+// caseProject reads the repository that a case holds, and judges it.
+func caseProject(in *txtar.Archive, o Settings) (*Project, error) {
+	tree := fstest.MapFS{}
+	for _, f := range in.Files {
+		if !written(f.Name) {
+			tree[f.Name] = &fstest.MapFile{Data: f.Data}
+		}
+	}
+	if len(tree) == 0 {
+		return nil, fmt.Errorf("the case has no input: give it a section -- input.yaml --")
+	}
+	if f, ok := tree[ConfigName]; ok {
+		var err error
+		if o.Config, err = ParseConfig(ConfigName, f.Data); err != nil {
+			return nil, err
+		}
+		if o.Kubernetes, err = o.Config.Minor(); err != nil {
+			return nil, err
+		}
+		if o.Policies, err = o.Config.Apply(o.Policies); err != nil {
+			return nil, err
+		}
+		o.Selected = slices.DeleteFunc(slices.Clone(o.Policies), func(p *policy.Policy) bool {
+			return !slices.ContainsFunc(o.Selected, func(s *policy.Policy) bool { return s.Name == p.Name })
+		})
+	}
+	o.Config.Safety = policy.Review
+	return ReadProject(tree, o)
 }
 
 // fate is what a plan makes of a finding: the fix, how bold it is and why, or

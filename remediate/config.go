@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
 )
 
@@ -25,6 +26,7 @@ type Config struct {
 	FailOn       string                  `yaml:"failOn"`     // a severity, or none
 	Kubernetes   string                  `yaml:"kubernetes"` // version of the cluster, 1.34
 	Exemptions   Exemptions              `yaml:"exemptions"`
+	Workloads    []WorkloadConfig        `yaml:"workloads"` // kinds of extensions that have a pod template
 	PullRequests struct {
 		GroupBy string   `yaml:"groupBy"` // directory, policy or file
 		Labels  []string `yaml:"labels"`
@@ -37,6 +39,27 @@ type PolicyConfig struct {
 	Severity   policy.Severity `yaml:"severity"`
 	Safety     policy.Safety   `yaml:"safety"` // of its fixes, in place of what the policy says
 	Parameters map[string]any  `yaml:"parameters"`
+}
+
+// WorkloadConfig names a kind that makes pods.
+type WorkloadConfig struct {
+	Kind     string `yaml:"kind"`     // group/Kind
+	Template string `yaml:"template"` // path of the pod template
+}
+
+func (c Config) workloads() ([]manifest.Workload, error) {
+	var out []manifest.Workload
+	for _, w := range c.Workloads {
+		if group, kind, ok := strings.Cut(w.Kind, "/"); !ok || group == "" || kind == "" || w.Template == "" {
+			return nil, fmt.Errorf("workloads: %q needs a kind, as example.org/Shop, and the path of its pod template", w.Kind)
+		}
+		at, err := manifest.ParsePath(w.Template)
+		if err != nil {
+			return nil, fmt.Errorf("workloads: %s: template: %w", w.Kind, err)
+		}
+		out = append(out, manifest.Workload{Kind: w.Kind, Template: at})
+	}
+	return out, nil
 }
 
 // ownTypes is what the parser says of our types, which users do not know.
@@ -65,6 +88,9 @@ func ParseConfig(name string, src []byte) (Config, error) {
 	}
 	if g := c.PullRequests.GroupBy; g != "" && !slices.Contains(Groupings, g) {
 		return c, fmt.Errorf("reading %s: pullRequests.groupBy is %q, want one of %v", name, g, Groupings)
+	}
+	if _, err := c.workloads(); err != nil {
+		return c, fmt.Errorf("reading %s: %w", name, err)
 	}
 	return c, nil
 }

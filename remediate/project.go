@@ -36,17 +36,22 @@ type Project struct {
 	Settings       Settings
 	Set            *manifest.Set
 	Result         detect.Result // of the selected policies
+
+	workloads []manifest.Workload
 }
 
 // ReadProject reads a tree and judges it.
 func ReadProject(tree fs.FS, o Settings) (*Project, error) {
 	p := &Project{Tree: tree, Settings: o}
 	var err error
+	if p.workloads, err = o.Config.workloads(); err != nil {
+		return nil, err
+	}
 	if p.Kustomizations, err = kustomizations(tree); err != nil {
 		return nil, err
 	}
 	p.Set, err = manifest.Read(tree, manifest.Options{
-		Paths: o.Paths, Exclude: o.Exclude, Forms: forms(p.Kustomizations), Wants: p.detect(o.Policies).Wants,
+		Paths: o.Paths, Exclude: o.Exclude, Forms: forms(p.Kustomizations), Wants: p.detect(o.Policies).Wants, Workloads: p.workloads,
 	})
 	if err != nil {
 		return nil, err
@@ -63,7 +68,7 @@ func (p *Project) detect(policies []*policy.Policy) detect.Options {
 			known = append(known, p.Name)
 		}
 	}
-	return detect.Options{Policies: policies, Kubernetes: o.Kubernetes, Exemptions: o.Config.Exemptions.list(), Known: known, Today: o.Today}
+	return detect.Options{Policies: policies, Kubernetes: o.Kubernetes, Exemptions: o.Config.Exemptions.list(), Known: known, Workloads: p.workloads, Today: o.Today}
 }
 
 // Plan plans and proves the fixes of the findings that pick chooses; nil means all.

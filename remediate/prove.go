@@ -86,7 +86,7 @@ func (p *planner) parse(f *fileChange) []manifest.Error {
 	} else if f.before != nil {
 		form = manifest.Other // a kustomization
 	}
-	parsed, errs := manifest.Parse(f.path, f.after, form, p.in.Detect.Wants)
+	parsed, errs := manifest.Parse(f.path, f.after, form, p.in.Detect.Wants, p.in.Detect.Workloads...)
 	f.parsed = parsed
 	return errs
 }
@@ -159,7 +159,7 @@ func (p *planner) appearsWithout(fix *fixers.Fix, file *fileChange, f *detect.Fi
 	if len(trial.make(p)) > 0 {
 		return true
 	}
-	parsed, _ := manifest.Parse(file.path, trial.after, f.Resource.File.Form, p.in.Detect.Wants)
+	parsed, _ := manifest.Parse(file.path, trial.after, f.Resource.File.Form, p.in.Detect.Wants, p.in.Detect.Workloads...)
 	if parsed == nil {
 		return true
 	}

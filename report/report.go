@@ -24,9 +24,17 @@ type Report struct {
 	Findings     []Finding        `json:"findings"`
 	Summary      Summary          `json:"summary"`
 	Errors       []manifest.Error `json:"errors"`
-	NotEvaluated []string         `json:"notEvaluated"`
+	NotEvaluated []Unevaluated    `json:"notEvaluated"`
 
 	policies []*policy.Policy // of the findings, each once
+}
+
+// Unevaluated is a policy that could not be evaluated: neither a pass nor a finding.
+type Unevaluated struct {
+	Policy   string   `json:"policy"`
+	Resource Resource `json:"resource"`
+	File     string   `json:"file"`
+	Message  string   `json:"message"`
 }
 
 // Finding is one finding as it is printed.
@@ -104,7 +112,7 @@ type Propose func(*detect.Finding) (fixers.Fix, *fixers.Held)
 // New makes the report of a scan. The order of the findings does not matter.
 func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 	r := &Report{
-		APIVersion: policy.APIVersion, Kind: "Report", Findings: []Finding{}, Errors: []manifest.Error{}, NotEvaluated: []string{},
+		APIVersion: policy.APIVersion, Kind: "Report", Findings: []Finding{}, Errors: []manifest.Error{}, NotEvaluated: []Unevaluated{},
 		Summary: Summary{BySeverity: map[policy.Severity]int{}},
 	}
 	for _, f := range set.Files {
@@ -117,7 +125,7 @@ func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 		}
 		for _, res := range f.Resources {
 			r.Summary.Resources++
-			if _, ok := manifest.MakesPods(res.APIVersion, res.Kind); ok && !res.Partial {
+			if _, ok := res.MakesPods(); ok && !res.Partial {
 				r.Summary.Workloads++
 			}
 		}
@@ -152,8 +160,8 @@ func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 	})
 	slices.SortFunc(r.policies, func(a, b *policy.Policy) int { return strings.Compare(a.Name, b.Name) })
 	r.Errors = append(append(r.Errors, set.Errors...), result.Errors...)
-	for _, err := range result.NotEvaluated {
-		r.NotEvaluated = append(r.NotEvaluated, err.Error())
+	for _, u := range result.NotEvaluated {
+		r.NotEvaluated = append(r.NotEvaluated, Unevaluated{u.Policy.Name, resource(u.Resource), u.Resource.File.Path, u.Error()})
 	}
 	return r
 }
@@ -197,11 +205,15 @@ func (f Finding) says() string {
 	return f.Message + " (its exemption ended on " + f.Exemption.Until + ")"
 }
 
+func resource(r *manifest.Resource) Resource {
+	return Resource{r.APIVersion, r.Kind, r.Namespace, r.Name}
+}
+
 func finding(f *detect.Finding, propose Propose) Finding {
 	out := Finding{
 		Policy: f.Policy.Name, Severity: f.Policy.Severity, Category: f.Policy.Category,
 		Message: f.Message, Fingerprint: f.Fingerprint, Container: f.Container,
-		Resource: Resource{f.Resource.APIVersion, f.Resource.Kind, f.Resource.Namespace, f.Resource.Name},
+		Resource: resource(f.Resource),
 		Location: Location{f.Position.File, f.Position.Line, f.Position.Column, "plain"},
 		Field:    f.Field.String(), Controls: f.Policy.Controls,
 		Evidence: []fixers.Evidence{}, Seen: []string{"git"},
@@ -222,11 +234,14 @@ func finding(f *detect.Finding, propose Propose) Finding {
 // Options say how a report is printed.
 type Options struct {
 	Color   bool
-	Version string // of oakum
+	Version string    // of oakum
+	Time    time.Time // of the scan
 }
 
 // Formats lists the formats that Write knows.
-func Formats() []string { return []string{"table", "json", "sarif", "junit", "markdown", "html"} }
+func Formats() []string {
+	return []string{"table", "json", "sarif", "junit", "markdown", "html", "github", "csv", "policyreport", "openreports"}
+}
 
 // Write prints the report.
 func (r *Report) Write(w io.Writer, format string, o Options) error {
@@ -244,6 +259,12 @@ func (r *Report) Write(w io.Writer, format string, o Options) error {
 		return err
 	case "html":
 		return r.html(w, o)
+	case "github":
+		return r.annotations(w)
+	case "csv":
+		return r.csv(w)
+	case "policyreport", "openreports":
+		return r.policyReports(w, format == "openreports", o.Time)
 	}
 	return fmt.Errorf("no format is called %q; there are %s", format, strings.Join(Formats(), ", "))
 }

@@ -2,10 +2,13 @@ package report_test
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,6 +17,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"unicode"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policies"
@@ -190,6 +195,61 @@ func TestStrangersNames(t *testing.T) {
 			}
 		}
 	})
+	t.Run("github", func(t *testing.T) {
+		t.Parallel()
+		lines := strings.Split(strings.TrimSuffix(written(t, r, "github"), "\n"), "\n")
+		if want := len(r.Findings) + len(r.Errors) + 1; len(lines) != want {
+			t.Errorf("%d lines, want %d", len(lines), want)
+		}
+		command := regexp.MustCompile(`^::(error|warning|notice) file=[^,:]*,line=\d+,col=\d+,title=[a-z-]+::[^\r\n]*$`)
+		for _, l := range lines[:len(lines)-1] {
+			if !command.MatchString(l) {
+				t.Errorf("not one command: %q", l)
+			}
+		}
+	})
+	t.Run("csv", func(t *testing.T) {
+		t.Parallel()
+		rows, err := csv.NewReader(strings.NewReader(written(t, r, "csv"))).ReadAll()
+		if err != nil || len(rows) != len(r.Findings)+1 {
+			t.Errorf("%d rows of %d findings: %v", len(rows), len(r.Findings), err)
+		}
+		for _, row := range rows {
+			for _, s := range row {
+				if strings.HasPrefix(s, "=") || strings.HasPrefix(s, "+") || strings.HasPrefix(s, "-") || strings.HasPrefix(s, "@") {
+					t.Errorf("a spreadsheet would compute %q", s)
+				}
+			}
+		}
+	})
+	for _, format := range []string{"policyreport", "openreports"} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			results := 0
+			for dec := yaml.NewDecoder(strings.NewReader(written(t, r, format))); ; {
+				var one struct {
+					Summary map[string]int
+					Results []map[string]any
+				}
+				if err := dec.Decode(&one); errors.Is(err, io.EOF) {
+					break
+				} else if err != nil {
+					t.Fatal(err)
+				}
+				sum := 0
+				for _, n := range one.Summary {
+					sum += n
+				}
+				if sum != len(one.Results) {
+					t.Errorf("the summary counts %d of %d results", sum, len(one.Results))
+				}
+				results += sum
+			}
+			if results != len(r.Findings) {
+				t.Errorf("%d results of %d findings", results, len(r.Findings))
+			}
+		})
+	}
 	t.Run("html", func(t *testing.T) {
 		t.Parallel()
 		got := written(t, r, "html")

@@ -162,8 +162,8 @@ func (r *Report) invocations() []sarifInvocation {
 			Level: "error", Message: sarifMessage(e.Message), Locations: []sarifLocation{{Physical: physical(e.File, e.Line, e.Column)}},
 		})
 	}
-	for _, message := range r.NotEvaluated {
-		out.Notifications = append(out.Notifications, sarifNotification{Level: "warning", Message: sarifMessage(message)})
+	for _, u := range r.NotEvaluated {
+		out.Notifications = append(out.Notifications, sarifNotification{Level: "warning", Message: sarifMessage(u.Message)})
 	}
 	return []sarifInvocation{out}
 }

@@ -43,7 +43,8 @@ var rooms = []room{
 	{"remediate/github/githubtest", nil, "the stand-in for GitHub must not share code with what it judges"},
 	{"webhook", []string{"detect/...", "fixers/...", "remediate", "remediate/repo", "remediate/github"}, "it is the way in, and prints nothing"},
 	{"testdata/shop", nil, "it is files and their embedding"},
-	{"cmd/oakum", []string{"detect/...", "fixers/...", "report", "remediate", "remediate/repo", "remediate/github", "webhook", "testdata/shop"}, "what only tests need is no part of the program"},
+	{"testdata/policies", nil, "it is test cases and their embedding"},
+	{"cmd/oakum", []string{"detect/...", "fixers/...", "report", "remediate", "remediate/repo", "remediate/github", "webhook", "testdata/shop", "testdata/policies"}, "what only tests need is no part of the program"},
 }
 
 // library is code of others that only some rooms may know, tests included.
@@ -168,6 +169,7 @@ func TestBrokenArrows(t *testing.T) {
 		{from: "webhook", to: "remediate/github"},
 		{from: "webhook", to: "cmd/oakum", want: "the way in"},
 		{from: "testdata/shop", to: "detect", want: "files and their embedding"},
+		{from: "testdata/policies", to: "detect", want: "test cases and their embedding"},
 		{from: "cmd/oakum", to: "remediate/repo"},
 		{from: "cmd/oakum", to: "remediate/github/githubtest", want: "no part of the program"},
 		{from: "util", to: "fmt", want: "util: unknown room: add it to the table"},

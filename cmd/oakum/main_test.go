@@ -8,7 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-var update = flag.Bool("update", false, "rewrite the scripts' expected output")
+var update = flag.Bool("update", false, "rewrite the scripts' expected output, and docs/policies")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"oakum": func() { os.Exit(Main()) }})

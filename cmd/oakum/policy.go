@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,7 +20,7 @@ import (
 
 func (a *app) policyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "the policy library: built-in and yours"}
-	c.AddCommand(a.policyListCommand(), a.policyShowCommand(), a.policyTestCommand(), a.policyExemptionsCommand())
+	c.AddCommand(a.policyListCommand(), a.policyShowCommand(), a.policyTestCommand(), a.policyNewCommand(), a.policySchemaCommand(), a.policyExemptionsCommand())
 	return c
 }
 
@@ -51,30 +50,13 @@ func (a *app) policyListCommand() *cobra.Command {
 			w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "POLICY\tSEVERITY\tCATEGORY\tFIX\tTITLE")
 			for _, p := range all {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Name, p.Severity, p.Category, boldest(p), p.Title)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Name, p.Severity, p.Category, p.Boldest(), p.Title)
 			}
 			return w.Flush()
 		},
 	}
 	c.Flags().StringVarP(&output, "output", "o", "table", "format: table, json")
 	return c
-}
-
-// boldest says at which safety a policy may mend at the earliest.
-func boldest(p *policy.Policy) policy.Safety {
-	if p.Fix == nil || len(p.Fix.Edits) == 0 && p.Fix.Fixer == "" {
-		return policy.Manual
-	}
-	best := policy.Manual
-	for _, s := range p.Fix.Safety {
-		if slices.Index(policy.Safeties, s.Level) < slices.Index(policy.Safeties, best) {
-			best = s.Level
-		}
-	}
-	if best == policy.Manual && p.Fix.Fixer != "" {
-		return policy.Evidence
-	}
-	return best
 }
 
 func printPolicies(w io.Writer, all []*policy.Policy) error {
@@ -89,93 +71,13 @@ func printPolicies(w io.Writer, all []*policy.Policy) error {
 	}
 	out := make([]entry, len(all))
 	for i, p := range all {
-		out[i] = entry{p.Name, p.Title, p.Severity, p.Category, boldest(p), p.Controls, p.File}
+		out[i] = entry{p.Name, p.Title, p.Severity, p.Category, p.Boldest(), p.Controls, p.File}
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(out)
 }
-
-func (a *app) policyShowCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "show ID",
-		Short: "print what a policy asks for, why, and how it is mended",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			all, err := a.library()
-			if err != nil {
-				return err
-			}
-			i := slices.IndexFunc(all, func(p *policy.Policy) bool { return p.Name == args[0] })
-			if i < 0 {
-				return fmt.Errorf("no policy is called %q%s; 'oakum policy list' prints them", args[0], nearest(args[0], all))
-			}
-			showPolicy(a.out, all[i])
-			return nil
-		},
-	}
-}
-
-func showPolicy(w io.Writer, p *policy.Policy) {
-	fmt.Fprintf(w, "%s: %s\n%s, %s\n\n%s\n", p.Name, p.Title, p.Severity, p.Category, strings.TrimSpace(p.Description))
-	fmt.Fprintf(w, "\nlooks at   %s", strings.Join(slices.Concat(p.Match.Kinds, p.Match.Components), ", "))
-	if p.Match.Each != "" {
-		fmt.Fprintf(w, ", each of %s", p.Match.Each)
-	}
-	fmt.Fprintln(w)
-	if p.Match.Where != "" {
-		fmt.Fprintf(w, "where      %s\n", oneLine(p.Match.Where))
-	}
-	for _, v := range p.Variables {
-		fmt.Fprintf(w, "with       %s = %s\n", v.Name, oneLine(v.Expression))
-	}
-	if p.Require != "" {
-		fmt.Fprintf(w, "requires   %s\n", oneLine(p.Require))
-	} else {
-		fmt.Fprintf(w, "judged by  %s\n", p.Analyzer)
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {
-		fmt.Fprintf(w, "parameter  %s = %v  %s\n", name, p.Parameters[name].Default, p.Parameters[name].Description)
-	}
-	for _, framework := range slices.Sorted(maps.Keys(p.Controls)) {
-		fmt.Fprintf(w, "answers    %s %s\n", framework, strings.Join(p.Controls[framework], ", "))
-	}
-	if p.Fix == nil {
-		return
-	}
-	if p.Fix.Title != "" {
-		fmt.Fprintf(w, "\nfix        %s\n", p.Fix.Title)
-	}
-	for _, s := range p.Fix.Safety {
-		fmt.Fprintf(w, "  %-9s%s\n", s.Level, oneLine(s.Because))
-		if s.When != "" {
-			fmt.Fprintf(w, "           when %s\n", oneLine(s.When))
-		}
-	}
-	for _, e := range p.Fix.Edits {
-		switch {
-		case e.Set != "":
-			fmt.Fprintf(w, "  set      %s = %v\n", e.Set, value(e))
-		case e.Append != "":
-			fmt.Fprintf(w, "  append   %s += %v\n", e.Append, value(e))
-		default:
-			fmt.Fprintf(w, "  remove   %s\n", e.Remove)
-		}
-	}
-	if p.Fix.Advice != "" {
-		fmt.Fprintf(w, "advice     %s\n", oneLine(p.Fix.Advice))
-	}
-}
-
-func value(e policy.EditRule) any {
-	if e.Expression != "" {
-		return oneLine(e.Expression)
-	}
-	return e.Value
-}
-
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func (a *app) policyTestCommand() *cobra.Command {
 	var update bool

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,7 +47,7 @@ Paths in the output are relative to the repository root, as git's are.`,
 				}
 				r.Compare(b)
 			}
-			err = r.Write(a.out, output, report.Options{Color: a.color(a.out), Version: version})
+			err = r.Write(a.out, output, report.Options{Color: a.color(a.out), Version: version, Time: time.Now()})
 			if err != nil {
 				return fmt.Errorf("writing the report: %w", err)
 			}

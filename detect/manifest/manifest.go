@@ -34,6 +34,8 @@ type File struct {
 	Form      Form
 	Text      *source.Text
 	Resources []*Resource
+
+	workloads []Workload
 }
 
 // Resource is one Kubernetes object as written: a document of a file, or an

@@ -24,11 +24,12 @@ type Wants func(apiVersion, kind string) bool
 
 // Parse reads one file. What cannot be read is reported and the rest goes on.
 // It returns nil without errors for a file that holds no Kubernetes object.
-func Parse(name string, src []byte, form Form, wants Wants) (*File, []Error) {
+// Workloads are those of extensions that are known besides the usual ones.
+func Parse(name string, src []byte, form Form, wants Wants, workloads ...Workload) (*File, []Error) {
 	if !bytes.Contains(src, []byte("kind")) || !bytes.Contains(src, []byte("apiVersion")) {
 		return nil, nil
 	}
-	f := &File{Path: name, Source: src, Form: form}
+	f := &File{Path: name, Source: src, Form: form, workloads: workloads}
 	if len(src) > MaxFileSize {
 		return f, []Error{{File: name, Message: fmt.Sprintf("file is %d MiB, more than the %d MiB that are read", len(src)>>20, MaxFileSize>>20)}}
 	}

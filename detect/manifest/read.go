@@ -21,11 +21,12 @@ const maxIgnoreFile = 256 << 10
 
 // Options say what of a tree is read.
 type Options struct {
-	Paths   []string               // files and directories, relative to the tree; empty means all of it
-	Exclude []string               // globs over paths, ** crosses directories
-	Forms   func(path string) Form // what is known of a file from elsewhere; nil means Plain
-	Wants   Wants                  // which kinds are decoded
-	Skipped func(path, why string) // told of what .gitignore and Exclude leave out; may be nil
+	Paths     []string               // files and directories, relative to the tree; empty means all of it
+	Exclude   []string               // globs over paths, ** crosses directories
+	Forms     func(path string) Form // what is known of a file from elsewhere; nil means Plain
+	Wants     Wants                  // which kinds are decoded
+	Workloads []Workload             // kinds of extensions that have a pod template
+	Skipped   func(path, why string) // told of what .gitignore and Exclude leave out; may be nil
 }
 
 // Read walks a tree and parses every manifest in it. What cannot be read is
@@ -189,7 +190,7 @@ func (w *walker) parse(name string) (*File, []Error) {
 	if form == Plain && bytes.Contains(src, []byte("{{")) && w.inChart(name) {
 		form = Template
 	}
-	return Parse(name, src, form, w.o.Wants)
+	return Parse(name, src, form, w.o.Wants, w.o.Workloads...)
 }
 
 // inChart tells whether a file lies where Helm looks for templates.

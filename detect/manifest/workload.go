@@ -49,10 +49,36 @@ func MakesPods(apiVersion, kind string) (Path, bool) {
 	return p, ok
 }
 
+// Workload is a kind of an extension whose resources have a pod template.
+type Workload struct {
+	Kind     string // group/Kind
+	Template Path   // to the pod template
+}
+
+// Is tells whether a kind is the workload's.
+func (w Workload) Is(apiVersion, kind string) bool {
+	group, _, ok := strings.Cut(apiVersion, "/")
+	return ok && w.Kind == group+"/"+kind
+}
+
+// MakesPods tells whether the resource has a pod template, and where.
+func (r *Resource) MakesPods() (Path, bool) {
+	for _, w := range r.File.workloads {
+		if w.Is(r.APIVersion, r.Kind) {
+			return w.Template, true
+		}
+	}
+	return MakesPods(r.APIVersion, r.Kind)
+}
+
 // PodTemplate is the pod template of a workload, or the pod itself, with the
 // path that leads to it.
 func (r *Resource) PodTemplate() (Path, map[string]any, bool) {
-	return PodTemplateOf(r.APIVersion, r.Kind, r.Value)
+	at, ok := r.MakesPods()
+	if !ok {
+		return nil, nil, false
+	}
+	return templateAt(at, r.Value)
 }
 
 // PodTemplateOf is PodTemplate of an object, by its fields.
@@ -61,6 +87,10 @@ func PodTemplateOf(apiVersion, kind string, object map[string]any) (Path, map[st
 	if !ok {
 		return nil, nil, false
 	}
+	return templateAt(at, object)
+}
+
+func templateAt(at Path, object map[string]any) (Path, map[string]any, bool) {
 	v := any(object)
 	for _, s := range at {
 		m, _ := v.(map[string]any)
@@ -82,7 +112,7 @@ var ContainerLists = []string{"containers", "initContainers", "ephemeralContaine
 // fragment tells a workload that something else must complete: a pod template
 // none of whose containers has an image.
 func (r *Resource) fragment() bool {
-	at, ok := MakesPods(r.APIVersion, r.Kind)
+	at, ok := r.MakesPods()
 	if !ok {
 		return false
 	}

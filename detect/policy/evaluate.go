@@ -68,7 +68,13 @@ func builtin(group string) bool {
 // Kubernetes that the policy is for.
 func (p *Policy) Judges(r *manifest.Resource, ctx Context) bool {
 	return !r.Partial && ctx.Kubernetes >= p.Kubernetes.Since && (p.Kubernetes.Until == 0 || ctx.Kubernetes <= p.Kubernetes.Until) &&
-		p.Wants(r.APIVersion, r.Kind) && (p.Match.Components == nil || len(components(r, p.Match.Components)) > 0)
+		(p.Wants(r.APIVersion, r.Kind) || p.compiled.scope.pods && makesPods(r)) &&
+		(p.Match.Components == nil || len(components(r, p.Match.Components)) > 0)
+}
+
+func makesPods(r *manifest.Resource) bool {
+	_, ok := r.MakesPods()
+	return ok
 }
 
 // Evaluate judges a resource. Violations come in the order of the resource.

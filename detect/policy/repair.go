@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -36,6 +37,23 @@ type Repair struct {
 	Edits   []Edit // empty when Fixer does it, or nothing is to be done
 	Fixer   string
 	Advice  string
+}
+
+// Boldest says at which safety the policy mends at the earliest.
+func (p *Policy) Boldest() Safety {
+	if p.Fix == nil || len(p.Fix.Edits) == 0 && p.Fix.Fixer == "" {
+		return Manual
+	}
+	best := Manual
+	for _, s := range p.Fix.Safety {
+		if slices.Index(Safeties, s.Level) < slices.Index(Safeties, best) {
+			best = s.Level
+		}
+	}
+	if best == Manual && p.Fix.Fixer != "" {
+		return Evidence
+	}
+	return best
 }
 
 // Repair evaluates the policy's fix for a violation of it.
