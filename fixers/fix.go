@@ -56,7 +56,8 @@ type Fix struct {
 	Register []Registration
 }
 
-// NewFile is a manifest that a fix adds.
+// NewFile is a manifest that a fix adds or, where there is a file already, its
+// documents that it adds to the end of that.
 type NewFile struct {
 	Path      string
 	Documents []*yaml.Node
@@ -72,6 +73,7 @@ type Registration struct {
 type Context struct {
 	Kustomization func(dir string) (path string, ok bool) // of a directory
 	Exists        func(path string) bool
+	File          func(path string) *manifest.File // nil: it was not read as a manifest
 	Neighbours    func() *Neighbours
 	Images        func() map[string][]Image // digests that the set pins, by name:tag
 }

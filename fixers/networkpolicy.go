@@ -28,8 +28,8 @@ func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 	}
 	name := path.Join(dir, file)
 	switch {
-	case c.Exists(name):
-		return Fix{}, &Held{Reason: HeldManual, Detail: name + " exists and holds no policy for this namespace"}
+	case c.Exists(name) && !appendable(c.File(name)):
+		return Fix{}, &Held{Reason: HeldManual, Detail: name + " exists, and is no list of network policies that another can be added to"}
 	case strings.HasPrefix(namespace, "kube-"):
 		return Fix{}, &Held{Reason: HeldManual, Detail: "what runs in " + namespace + " serves the whole cluster: say for each of its pods who may call it"}
 	}
@@ -60,10 +60,20 @@ func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 		"callers in other namespaces are not seen in the manifests: webhooks, monitoring and gateways there need a rule of their own",
 	}}}
 	fix.Create = []NewFile{made}
+	if c.Exists(name) {
+		return fix, nil // whoever applies the file knows it
+	}
 	if k, ok := c.Kustomization(dir); ok {
 		fix.Register = []Registration{{Kustomization: k, Resource: file}}
 	}
 	return fix, nil
+}
+
+// appendable tells a plain file of network policies, to which others fit.
+func appendable(f *manifest.File) bool {
+	return f != nil && f.Form == manifest.Plain && len(f.Resources) > 0 && !slices.ContainsFunc(f.Resources, func(r *manifest.Resource) bool {
+		return r.Kind != "NetworkPolicy"
+	})
 }
 
 func document(name, namespace string, selector, ingress map[string]any) *yaml.Node {

@@ -51,13 +51,10 @@ func (f *fileChange) remove(fix *fixers.Fix) {
 // make writes the file with all its fixes, or says which of them cannot be made.
 func (f *fileChange) make(p *planner) []dropped {
 	f.proof = Proof{Parse: "ok", Rescan: "ok", Render: "none", DryRun: "none"}
-	for _, fix := range f.fixes {
-		for _, n := range fix.Create {
-			if n.Path == f.path {
-				f.after = p.style(f.path).Encode(n.Documents...)
-				return nil
-			}
-		}
+	more := f.more()
+	if f.file == nil && len(more) > 0 {
+		f.after = p.style(f.path).Encode(more...)
+		return nil
 	}
 	src, err := p.read(f.path)
 	if err != nil {
@@ -88,11 +85,33 @@ func (f *fileChange) make(p *planner) []dropped {
 		want[d.index] = after
 		f.edits = append(f.edits, edits...)
 	}
+	if len(more) > 0 {
+		edits, err := yamledit.AppendDocuments(text, more...)
+		if err != nil {
+			return f.all(reason(err), err)
+		}
+		for i, n := range more {
+			want[len(text.Documents())+i] = n
+		}
+		f.edits = append(f.edits, edits...)
+	}
 	if f.after, err = yamledit.Apply(src, f.edits); err != nil {
 		return f.all(fixers.HeldUnproved, err)
 	}
 	if err := yamledit.Verify(src, f.after, want); err != nil {
 		return f.all(reason(err), err)
+	}
+	return nil
+}
+
+// more is the documents that the first of the fixes which have any adds.
+func (f *fileChange) more() []*yaml.Node {
+	for _, fix := range f.fixes {
+		for _, n := range fix.Create {
+			if n.Path == f.path {
+				return n.Documents
+			}
+		}
 	}
 	return nil
 }

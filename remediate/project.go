@@ -169,8 +169,16 @@ func fixerContext(tree fs.FS, set *manifest.Set) fixers.Context {
 		_, err := fs.Stat(tree, name)
 		return !errors.Is(err, fs.ErrNotExist)
 	}
+	files := sync.OnceValue(func() map[string]*manifest.File {
+		byPath := make(map[string]*manifest.File, len(set.Files))
+		for _, f := range set.Files {
+			byPath[f.Path] = f
+		}
+		return byPath
+	})
 	return fixers.Context{
 		Exists:     exists,
+		File:       func(name string) *manifest.File { return files()[name] },
 		Neighbours: sync.OnceValue(func() *fixers.Neighbours { return fixers.NewNeighbours(set) }),
 		Images:     sync.OnceValue(func() map[string][]fixers.Image { return fixers.Images(set) }),
 		Kustomization: func(dir string) (string, bool) {

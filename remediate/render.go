@@ -137,7 +137,7 @@ func (p *planner) judgeRender(root render.Root, changes []render.Change, failed 
 		changes = nil
 	}
 	for _, d := range changes {
-		if !p.newFile(d.Object.Origin) && !intended[intention(d.Object.Origin, d.Object.Kind, d.Path, d.After)] {
+		if !p.adds(d) && !intended[intention(d.Object.Origin, d.Object.Kind, d.Path, d.After)] {
 			why = fmt.Sprintf("%s of %s would change in the rendering of %s", d.Path, d.Object.ID(), root.Dir)
 			break
 		}
@@ -160,9 +160,11 @@ func (p *planner) judgeRender(root render.Root, changes []render.Change, failed 
 	}
 }
 
-func (p *planner) newFile(name string) bool {
-	f := p.files[name]
-	return f != nil && len(f.fixes) > 0 && f.before == nil
+// adds tells a change of a rendering that comes from a file which is new, or
+// an object that is new in a file which gets more documents.
+func (p *planner) adds(c render.Change) bool {
+	f := p.files[c.Object.Origin]
+	return f != nil && len(f.fixes) > 0 && (f.before == nil || len(f.more()) > 0 && c.Path == "" && c.Before == nil)
 }
 
 // intended lists the field changes that the plan means to make, by file.

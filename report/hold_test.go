@@ -38,7 +38,7 @@ func TestOrder(t *testing.T) {
 	result := detect.Scan(set, o)
 	propose := func(f *detect.Finding) (fixers.Fix, *fixers.Held) {
 		return fixers.Propose(f, policy.Review, fixers.Context{
-			Neighbours: func() *fixers.Neighbours { return fixers.NewNeighbours(set) }, Kustomization: func(string) (string, bool) { return "", false }, Exists: func(string) bool { return false },
+			Neighbours: func() *fixers.Neighbours { return fixers.NewNeighbours(set) }, Kustomization: func(string) (string, bool) { return "", false }, Exists: func(string) bool { return false }, File: func(string) *manifest.File { return nil },
 			Images: func() map[string][]fixers.Image { return nil },
 		})
 	}

@@ -36,7 +36,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if !slices.Contains(names, e.Name()) {
+		if e.Name() != "policies.go" && !slices.Contains(names, e.Name()) {
 			t.Errorf("testdata/policies/%s belongs to no policy", e.Name())
 		}
 	}

@@ -9,9 +9,9 @@ import (
 	"github.com/oakum-dev/oakum/detect/source"
 )
 
-// AppendDocument returns the edits that add a document to the end of a file,
-// in the style of the last one. A JSON file holds one document: a Refusal.
-func AppendDocument(t *source.Text, n *yaml.Node) ([]Edit, error) {
+// AppendDocuments returns the edits that add documents, one or more, to the end
+// of a file, in the style of the last one. A JSON file holds one document: a Refusal.
+func AppendDocuments(t *source.Text, nodes ...*yaml.Node) ([]Edit, error) {
 	src := t.Bytes()
 	docs := t.Documents()
 	w := &writer{src: src, style: style{eol: dominantBreak(src), step: 2, sequence: 2, width: 2}}
@@ -32,7 +32,11 @@ func AppendDocument(t *source.Text, n *yaml.Node) ([]Edit, error) {
 	if w.json {
 		return nil, refusal(Unproved, last.Line, "a JSON file holds one document")
 	}
-	text := strings.Join(w.document(n), w.eol) + w.eol
+	parts := make([]string, len(nodes))
+	for i, n := range nodes {
+		parts[i] = strings.Join(w.document(n), w.eol) + w.eol
+	}
+	text := strings.Join(parts, "---"+w.eol)
 	if len(docs) > 0 || bytes.HasPrefix(src, []byte("---")) {
 		text = "---" + w.eol + text
 	}
@@ -41,7 +45,7 @@ func AppendDocument(t *source.Text, n *yaml.Node) ([]Edit, error) {
 			w.unended(last)
 		}
 		text = w.eol + strings.TrimSuffix(text, w.eol)
-		if opens(n) {
+		if opens(nodes[len(nodes)-1]) {
 			text += w.eol
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/oakum-dev/oakum/fixers/yamledit"
 )
 
-func TestAppendDocument(t *testing.T) {
+func TestAppendDocuments(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ src, want string }{
 		"an empty file":         {"", "kind: B\nlist:\n  - x\n"},
@@ -30,7 +30,7 @@ func TestAppendDocument(t *testing.T) {
 				t.Fatal(err)
 			}
 			text := source.New([]byte(test.src))
-			edits, err := yamledit.AppendDocument(text, n.Content[0])
+			edits, err := yamledit.AppendDocuments(text, n.Content[0])
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -40,10 +40,24 @@ func TestAppendDocument(t *testing.T) {
 			}
 		})
 	}
+	t.Run("two documents", func(t *testing.T) {
+		t.Parallel()
+		text := source.New([]byte("kind: A\n"))
+		edits, err := yamledit.AppendDocuments(text, scalar("b"), scalar("c"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := yamledit.Apply(text.Bytes(), edits)
+		if want := "kind: A\n---\nb\n---\nc\n"; err != nil || string(got) != want {
+			t.Fatalf("got %q (%v), want %q", got, err, want)
+		}
+	})
 	t.Run("JSON", func(t *testing.T) {
 		t.Parallel()
-		if edits, err := yamledit.AppendDocument(source.New([]byte(`{"a": 1}`)), &yaml.Node{Kind: yaml.MappingNode}); err == nil {
+		if edits, err := yamledit.AppendDocuments(source.New([]byte(`{"a": 1}`)), &yaml.Node{Kind: yaml.MappingNode}); err == nil {
 			t.Errorf("edits %v, want a refusal", edits)
 		}
 	})
 }
+
+func scalar(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
