@@ -154,7 +154,7 @@ func TestFlags(t *testing.T) {
 			"3 controllerManager.extraArgs.profiling: kube-controller-manager whole -",
 			`set controllerManager.extraArgs.profiling "false"`,
 		}},
-		{"Cluster API, a map", "kube-apiserver", off, "apiVersion: controlplane.cluster.x-k8s.io/v1beta1\nkind: KubeadmControlPlane\nmetadata: {name: x}\nspec: {kubeadmConfigSpec: {}}\n", []string{
+		{"Cluster API, a map", "kube-apiserver", off, "apiVersion: controlplane.cluster.x-k8s.io/v1beta1\nkind: KubeadmControlPlane\nmetadata: {name: x}\nspec: {version: v1.34.0, kubeadmConfigSpec: {}}\n", []string{
 			"4 spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs.profiling: kube-apiserver whole -",
 			`set spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs.profiling "false"`,
 		}},
@@ -162,7 +162,15 @@ func TestFlags(t *testing.T) {
 			"4 spec.template.spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs[name=profiling].value: kube-apiserver whole -",
 			`append spec.template.spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs map[string]interface {}{"name":"profiling", "value":"false"}`,
 		}},
-		{"workers of Cluster API", "kube-apiserver", off, "apiVersion: bootstrap.cluster.x-k8s.io/v1beta1\nkind: KubeadmConfigTemplate\nmetadata: {name: x}\nspec: {template: {spec: {joinConfiguration: {}}}}\n", nil},
+		{"Cluster API, a part", "kube-apiserver", off, "apiVersion: controlplane.cluster.x-k8s.io/v1beta1\nkind: KubeadmControlPlane\nmetadata: {name: x}\nspec: {kubeadmConfigSpec: {clusterConfiguration: {apiServer: {extraArgs: {profiling: \"true\"}}}}}\n", []string{
+			"4 spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs.profiling: kube-apiserver part true",
+			`set spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs.profiling "false"`,
+		}},
+		{"the first machine of Cluster API", "kube-apiserver", off, "apiVersion: bootstrap.cluster.x-k8s.io/v1beta1\nkind: KubeadmConfig\nmetadata: {name: x}\nspec: {initConfiguration: {}, clusterConfiguration: {}}\n", []string{
+			"4 spec.clusterConfiguration.apiServer.extraArgs.profiling: kube-apiserver whole -",
+			`set spec.clusterConfiguration.apiServer.extraArgs.profiling "false"`,
+		}},
+		{"workers of Cluster API", "kube-apiserver", off, "apiVersion: bootstrap.cluster.x-k8s.io/v1beta1\nkind: KubeadmConfigTemplate\nmetadata: {name: x}\nspec: {template: {spec: {clusterConfiguration: {}, joinConfiguration: {}}}}\n", nil},
 		{"fields", "kube-scheduler", off, "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n", []string{
 			"1 enableProfiling: kube-scheduler part -",
 			"set enableProfiling false",

@@ -60,19 +60,28 @@ func kubeadmNode(r *manifest.Resource, at manifest.Path) []component {
 
 // clusterAPI are the components that a resource of Cluster API's kubeadm
 // providers configures. A control plane without a ClusterConfiguration gets
-// one of defaults.
+// one of defaults; one without a version is a part of another. Machines that
+// only join are given a ClusterConfiguration in vain.
 func clusterAPI(r *manifest.Resource) []component {
-	at := manifest.Path{}.Key("spec")
+	at, whole := manifest.Path{}.Key("spec"), true
+	if _, version := get(r.Value, at.Key("version")); r.Kind == "KubeadmControlPlane" && !version {
+		whole = false
+	}
 	if strings.HasSuffix(r.Kind, "Template") {
 		at = at.Key("template", "spec")
 	}
-	controlPlane := strings.HasPrefix(r.Kind, "KubeadmControlPlane")
-	if controlPlane {
+	founds := strings.HasPrefix(r.Kind, "KubeadmControlPlane")
+	if founds {
 		at = at.Key("kubeadmConfigSpec")
+	} else if r.Kind == "KubeadmConfig" {
+		_, founds = get(r.Value, at.Key("initConfiguration"))
 	}
 	var out []component
-	if _, written := get(r.Value, at.Key("clusterConfiguration")); written || controlPlane {
+	if founds {
 		out = kubeadmCluster(r, at.Key("clusterConfiguration"))
+		for i := range out {
+			out[i].whole = whole
+		}
 	}
 	out = append(out, kubeadmNode(r, at.Key("initConfiguration"))...)
 	return append(out, kubeadmNode(r, at.Key("joinConfiguration"))...)
