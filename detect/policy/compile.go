@@ -18,11 +18,27 @@ import (
 type Compiler struct {
 	Analyzers []string
 	Fixers    []string
+	Lazy      bool // compile a policy when it is first used: for those that are tested elsewhere
 
 	once   sync.Once
 	env    *cel.Env
 	schema *schema
 	err    error
+}
+
+// code is a policy's expressions, compiled when they are first needed. Copies
+// of the policy share it.
+type code struct {
+	once    sync.Once
+	compile func() (*compiled, error)
+	made    *compiled
+	err     error
+}
+
+// ready compiles the policy, if nobody did.
+func (p *Policy) ready() (*compiled, error) {
+	p.code.once.Do(func() { p.code.made, p.code.err = p.code.compile() })
+	return p.code.made, p.code.err
 }
 
 // compiled is a policy ready to be evaluated.
@@ -61,36 +77,29 @@ type compiledEdit struct {
 	when  cel.Program
 }
 
-func (c *Compiler) compile(p *Policy, o origin) error {
+func (c *Compiler) compile(p *Policy, o origin) (*compiled, error) {
 	c.once.Do(func() { c.env, c.schema, c.err = baseEnv() })
 	if c.err != nil {
-		return fmt.Errorf("preparing the policy language: %w", c.err)
-	}
-	for name, param := range p.Parameters {
-		param.Default = normal(param.Default)
-		if param.Default == nil {
-			return o.at([]string{"spec", "parameters", name}, "parameter %s has no default", name)
-		}
-		p.Parameters[name] = param
+		return nil, fmt.Errorf("preparing the policy language: %w", c.err)
 	}
 	out := &compiled{}
 	var err error
 	if out.scope, err = newScope(p.Match, c.schema); err != nil {
-		return o.at([]string{"spec", "match"}, "%v", err)
+		return nil, o.at([]string{"spec", "match"}, "%v", err)
 	}
 	b := builder{origin: o}
 	if b.env, err = out.scope.declare(c.env, c.schema, p); err != nil {
-		return o.at([]string{"spec"}, "%v", err)
+		return nil, o.at([]string{"spec"}, "%v", err)
 	}
 	out.where = b.condition(p.Match.Where, "spec", "match", "where")
 	for i, v := range p.Variables {
 		program, t := b.expression(v.Expression, nil, "spec", "variables", strconv.Itoa(i), "expression")
 		if b.err != nil {
-			return b.err
+			return nil, b.err
 		}
 		out.variables = append(out.variables, variable{v.Name, program})
 		if b.env, err = b.env.Extend(cel.Variable(v.Name, t)); err != nil {
-			return o.at([]string{"spec", "variables", strconv.Itoa(i)}, "variable %s: %v", v.Name, err)
+			return nil, o.at([]string{"spec", "variables", strconv.Itoa(i)}, "variable %s: %v", v.Name, err)
 		}
 	}
 	out.require = b.condition(p.Require, "spec", "require")
@@ -98,7 +107,7 @@ func (c *Compiler) compile(p *Policy, o origin) error {
 	for i, s := range p.At {
 		at, err := out.scope.parsePlace(s)
 		if err != nil {
-			return o.at([]string{"spec", "at", strconv.Itoa(i)}, "%v", err)
+			return nil, o.at([]string{"spec", "at", strconv.Itoa(i)}, "%v", err)
 		}
 		out.at = append(out.at, at)
 	}
@@ -106,10 +115,9 @@ func (c *Compiler) compile(p *Policy, o origin) error {
 		out.fix = b.fix(p.Fix, out.scope)
 	}
 	if b.err != nil {
-		return b.err
+		return nil, b.err
 	}
-	p.compiled = out
-	return nil
+	return out, nil
 }
 
 // builder compiles the expressions of one policy and keeps the first error.

@@ -68,7 +68,7 @@ func builtin(group string) bool {
 // Kubernetes that the policy is for.
 func (p *Policy) Judges(r *manifest.Resource, ctx Context) bool {
 	return !r.Partial && ctx.Kubernetes >= p.Kubernetes.Since && (p.Kubernetes.Until == 0 || ctx.Kubernetes <= p.Kubernetes.Until) &&
-		(p.Wants(r.APIVersion, r.Kind) || p.compiled.scope.pods && makesPods(r)) &&
+		(p.Wants(r.APIVersion, r.Kind) || slices.Contains(p.Match.Kinds, manifest.PodKind) && makesPods(r)) &&
 		(p.Match.Components == nil || len(components(r, p.Match.Components)) > 0)
 }
 
@@ -80,12 +80,15 @@ func makesPods(r *manifest.Resource) bool {
 // Evaluate judges a resource. Violations come in the order of the resource.
 // An error means that the policy could not be evaluated, which is not a pass.
 func (p *Policy) Evaluate(r *manifest.Resource, ctx Context) ([]Violation, error) {
-	c := p.compiled
-	if c.require == nil || !p.Judges(r, ctx) {
+	if p.Require == "" || !p.Judges(r, ctx) {
 		return nil, nil
 	}
+	c, err := p.ready()
+	if err != nil {
+		return nil, err
+	}
 	var out []Violation
-	for it := range p.items(r, ctx) {
+	for it := range p.items(c, r, ctx) {
 		if c.where != nil {
 			if ok, err := it.holds(c.where); err != nil {
 				return out, fmt.Errorf("policy %s on %s: match.where: %w", p.Name, r.ID(), err)
@@ -110,16 +113,20 @@ func (p *Policy) Evaluate(r *manifest.Resource, ctx Context) ([]Violation, error
 
 // Violate makes the violation of an analyzer: Go code found it.
 func (p *Policy) Violate(r *manifest.Resource, ctx Context) (Violation, error) {
-	it := item{policy: p, context: ctx, resource: r}
-	if at, template, ok := r.PodTemplate(); ok && p.compiled.scope.pods {
+	c, err := p.ready()
+	if err != nil {
+		return Violation{}, err
+	}
+	it := item{policy: p, code: c, context: ctx, resource: r}
+	if at, template, ok := r.PodTemplate(); ok && c.scope.pods {
 		it.podPath, it.pod = at, template
 	}
-	it.memo = make([]ref.Val, len(p.compiled.variables))
+	it.memo = make([]ref.Val, len(c.variables))
 	return it.violation()
 }
 
 func (it item) violation() (Violation, error) {
-	c := it.policy.compiled
+	c := it.code
 	v := Violation{item: it, Path: it.path()}
 	if it.container != nil {
 		v.Container, _ = it.container["name"].(string)

@@ -17,6 +17,7 @@ import (
 // and one thing in it.
 type item struct {
 	policy    *Policy
+	code      *compiled
 	context   Context
 	resource  *manifest.Resource
 	podPath   manifest.Path
@@ -33,10 +34,10 @@ type item struct {
 }
 
 // items yields what the policy judges one by one in a resource.
-func (p *Policy) items(r *manifest.Resource, ctx Context) func(yield func(item) bool) {
-	sc := p.compiled.scope
+func (p *Policy) items(c *compiled, r *manifest.Resource, ctx Context) func(yield func(item) bool) {
+	sc := c.scope
 	return func(yield func(item) bool) {
-		base := item{policy: p, context: ctx, resource: r}
+		base := item{policy: p, code: c, context: ctx, resource: r}
 		var root any = r.Value
 		if sc.pods {
 			at, template, ok := r.PodTemplate()
@@ -46,7 +47,7 @@ func (p *Policy) items(r *manifest.Resource, ctx Context) func(yield func(item) 
 			base.podPath, base.pod, root = at, template, template
 		}
 		send := func(it item) bool {
-			it.memo = make([]ref.Val, len(p.compiled.variables))
+			it.memo = make([]ref.Val, len(c.variables))
 			return yield(it)
 		}
 		switch {
@@ -135,7 +136,7 @@ func (it item) each(v any, sc scope, yield func(item) bool) bool {
 // path leads from the root of the resource to the item. It is asked for only
 // where something is wrong, which is why no item carries it.
 func (it *item) path() manifest.Path {
-	sc := it.policy.compiled.scope
+	sc := it.code.scope
 	if it.component != nil {
 		return it.component.path
 	}
@@ -160,7 +161,7 @@ func (it *item) path() manifest.Path {
 
 // ResolveName makes item the activation of its expressions.
 func (it *item) ResolveName(name string) (any, bool) {
-	c := it.policy.compiled
+	c := it.code
 	if it.component != nil {
 		if v, ok := it.component.resolve(name); ok {
 			return v, true

@@ -77,7 +77,7 @@ func (o origin) find(keys []string) *yaml.Node {
 }
 
 // Load reads the policies of a file: one document each. Every policy is
-// compiled; the errors are *Error and name file, line and what is wrong.
+// compiled, unless the compiler is lazy; the errors are *Error and name file, line and what is wrong.
 func (c *Compiler) Load(name string, src []byte) ([]*Policy, error) {
 	if len(src) > maxPolicyFile {
 		return nil, &Error{File: name, Message: fmt.Sprintf("policy file is larger than %d KiB", maxPolicyFile>>10)}
@@ -102,8 +102,11 @@ func (c *Compiler) Load(name string, src []byte) ([]*Policy, error) {
 		if err := c.check(&f, o); err != nil {
 			return nil, err
 		}
-		if err := c.compile(p, o); err != nil {
-			return nil, err
+		p.code = &code{compile: func() (*compiled, error) { return c.compile(p, o) }}
+		if !c.Lazy {
+			if _, err := p.ready(); err != nil {
+				return nil, err
+			}
 		}
 		policies = append(policies, p)
 	}
@@ -187,6 +190,12 @@ func (c *Compiler) check(f *file, o origin) *Error {
 		return o.at(spec("analyzer"), "no analyzer is called %q; there are %v", p.Analyzer, c.Analyzers)
 	case p.Kubernetes.Until != 0 && p.Kubernetes.Until < p.Kubernetes.Since:
 		return o.at(spec("kubernetes"), "until comes before since")
+	}
+	for name, param := range p.Parameters {
+		if param.Default = normal(param.Default); param.Default == nil {
+			return o.at(spec("parameters", name), "parameter %s has no default", name)
+		}
+		p.Parameters[name] = param
 	}
 	if p.Fix == nil {
 		return nil

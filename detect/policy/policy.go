@@ -71,7 +71,7 @@ type Policy struct {
 
 	FixSafety Safety `yaml:"-"` // in place of what Fix says, where it is not empty
 
-	compiled *compiled
+	code *code
 }
 
 // Overrides change a policy for a repository.

@@ -59,7 +59,7 @@ func (p *Policy) Boldest() Safety {
 // Repair evaluates the policy's fix for a violation of it.
 func (v Violation) Repair() (Repair, error) {
 	it := v.item
-	fix, c := it.policy.Fix, it.policy.compiled.fix
+	fix, c := it.policy.Fix, it.code.fix
 	if fix == nil {
 		return Repair{Safety: Manual, Because: "the policy has no fix"}, nil
 	}
@@ -126,13 +126,13 @@ func (v Violation) Repair() (Repair, error) {
 // after is the same resource once every fix of the plan was made.
 func (v Violation) HoldsAfter(after *manifest.Resource) (bool, error) {
 	it := v.item
-	if it.policy.Fix == nil || it.policy.compiled.fix.after == nil {
+	if it.policy.Fix == nil || it.code.fix.after == nil {
 		return true, nil
 	}
 	where := it.path().String()
-	for again := range it.policy.items(after, it.context) {
+	for again := range it.policy.items(it.code, after, it.context) {
 		if again.path().String() == where {
-			return again.holds(it.policy.compiled.fix.after)
+			return again.holds(it.code.fix.after)
 		}
 	}
 	return true, nil // the item itself is gone
