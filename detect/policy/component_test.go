@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -366,5 +367,20 @@ func TestKubelet(t *testing.T) {
 				t.Errorf("want and got differ:\n%s", d)
 			}
 		})
+	}
+}
+
+// TestManyFlags: a command line of many repeated flags takes no time out of proportion.
+func TestManyFlags(t *testing.T) {
+	t.Parallel()
+	var src strings.Builder
+	src.WriteString(podHead + "      command:\n        - kube-apiserver\n")
+	for range 100_000 {
+		src.WriteString("        - --feature-gates=A=true\n")
+	}
+	start := time.Now()
+	found := judge(t, flagPolicy("kube-apiserver", "profiling", `{set: "flag:profiling", value: "false"}`), src.String())
+	if took := time.Since(start); len(found) != 2 || took > 20*time.Second {
+		t.Errorf("%d lines after %s, want 2 within seconds", len(found), took)
 	}
 }
