@@ -30,7 +30,7 @@ func newFinding(p *policy.Policy, r *manifest.Resource, v policy.Violation) *Fin
 	return &Finding{
 		Policy: p, Resource: r, Container: v.Container, Field: v.Path, Message: v.Message, Violation: v,
 		Position:    r.Position(v.Path),
-		Fingerprint: fingerprint(p, r, v.Path),
+		Fingerprint: fingerprint(p, r, v.Place),
 	}
 }
 

@@ -370,6 +370,24 @@ func TestKubelet(t *testing.T) {
 	}
 }
 
+// TestPlace: a finding stays the same one when the flag gets another value, or goes.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	policies, err := compiler().Load("test.yaml", []byte(header+flagPolicy("kube-apiserver", "profiling", `{remove: "flag:profiling"}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"[kube-apiserver]", "[kube-apiserver, --profiling]", "[kube-apiserver, --profiling=true]", "[kube-apiserver, --profiling, x]"} {
+		violations, err := policies[0].Evaluate(resource(t, podHead+"      command: "+command+"\n"), policy.Context{Kubernetes: 37})
+		if err != nil || len(violations) != 1 {
+			t.Fatalf("%s: %d violations, %v", command, len(violations), err)
+		}
+		if got, want := violations[0].Place.String(), "spec.containers[name=c].flag:profiling"; got != want {
+			t.Errorf("%s: the finding is at %s, want %s", command, got, want)
+		}
+	}
+}
+
 // TestManyFlags: a command line of many repeated flags takes no time out of proportion.
 func TestManyFlags(t *testing.T) {
 	t.Parallel()

@@ -24,6 +24,7 @@ type Context struct {
 // Violation is one breach of a policy: where, and in what words.
 type Violation struct {
 	Path      manifest.Path // the exact field, from the resource's root; it may be absent
+	Place     manifest.Path // the same, whatever the field holds: tells the violation from others of its policy
 	Container string        // the container concerned, if it is about one
 	Message   string
 
@@ -140,6 +141,10 @@ func (it item) violation() (Violation, error) {
 		if written {
 			break
 		}
+	}
+	v.Place = v.Path
+	if len(c.at) > 0 {
+		v.Place = c.at[0].stable(&it, v.Path)
 	}
 	var err error
 	if v.Message, err = c.message.render(&it); err != nil {

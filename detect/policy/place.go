@@ -60,6 +60,15 @@ func (p place) resolve(it *item) manifest.Path {
 	return it.path().Join(p.path)
 }
 
+// stable is a path that does not change with what is written there: a flag may
+// be an item of a list, whose path is the item itself.
+func (p place) stable(it *item, path manifest.Path) manifest.Path {
+	if p.flag == "" {
+		return path
+	}
+	return it.path().Key(p.from + ":" + p.flag)
+}
+
 // edits are what a resource needs for an operation at the place.
 func (p place) edits(it *item, op Op, value any) ([]Edit, error) {
 	switch {
