@@ -28,6 +28,9 @@ func (sc scope) parsePlace(s string) (place, error) {
 			if sc.components == nil || from == "kubelet" && !slices.Equal(sc.components, []string{"kubelet"}) {
 				return p, fmt.Errorf("%s: only a policy of components has flags, and only one of the kubelet its fields", s)
 			}
+			if rest == "" || rest == "." {
+				return p, fmt.Errorf("%s: name the flag or the field", s)
+			}
 			if p.from, p.flag = from, rest; from == "flag" {
 				return p, nil
 			}
