@@ -68,6 +68,7 @@ func newSchema(base types.Provider) *schema {
 	for _, t := range kindTypes {
 		s.celType(t)
 	}
+	s.celType(reflect.TypeFor[kubeletConfiguration]()) // what is not known from the start would be written by several at once
 	return s
 }
 
