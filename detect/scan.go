@@ -81,6 +81,9 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 		out.NotEvaluated = append(out.NotEvaluated, r.NotEvaluated...)
 	}
 	for _, p := range o.Policies {
+		if p.Unjudged != "" {
+			out.NotEvaluated = append(out.NotEvaluated, fmt.Errorf("policy %s (%s): %s", p.Name, p.File, p.Unjudged))
+		}
 		if p.Analyzer == "" {
 			continue
 		}
@@ -123,8 +126,10 @@ func (o Options) judge(r *manifest.Resource, ctx policy.Context) Result {
 
 func (o Options) context(set *manifest.Set) policy.Context {
 	accounts := map[[2]string]map[string]any{}
+	objects := map[[2]string][]*manifest.Resource{}
 	var bound bindings
 	for r := range set.Resources {
+		objects[[2]string{r.Group(), r.Kind}] = append(objects[[2]string{r.Group(), r.Kind}], r)
 		switch {
 		case r.Kind == "ServiceAccount" && r.APIVersion == "v1":
 			accounts[[2]string{r.Namespace, r.Name}] = r.Value
@@ -139,6 +144,7 @@ func (o Options) context(set *manifest.Set) policy.Context {
 			return v, ok
 		},
 		Bindings: bound.of,
+		Objects:  func(group, kind string) []*manifest.Resource { return objects[[2]string{group, kind}] },
 	}
 }
 

@@ -62,6 +62,9 @@ func (a *app) policyListCommand() *cobra.Command {
 
 // boldest says at which safety a policy may mend at the earliest.
 func boldest(p *policy.Policy) policy.Safety {
+	if level, ok := p.Parameters[policy.SafetyParameter].Default.(string); ok && p.Language != "" {
+		return policy.Safety(level)
+	}
 	if p.Fix == nil || len(p.Fix.Edits) == 0 && p.Fix.Fixer == "" {
 		return policy.Manual
 	}
@@ -119,11 +122,18 @@ func (a *app) policyShowCommand() *cobra.Command {
 
 func showPolicy(w io.Writer, p *policy.Policy) {
 	fmt.Fprintf(w, "%s: %s\n%s, %s\n\n%s\n", p.Name, p.Title, p.Severity, p.Category, strings.TrimSpace(p.Description))
-	fmt.Fprintf(w, "\nlooks at   %s", strings.Join(p.Match.Kinds, ", "))
-	if p.Match.Each != "" {
-		fmt.Fprintf(w, ", each of %s", p.Match.Each)
+	if p.Language == "" {
+		fmt.Fprintf(w, "\nlooks at   %s", strings.Join(p.Match.Kinds, ", "))
+		if p.Match.Each != "" {
+			fmt.Fprintf(w, ", each of %s", p.Match.Each)
+		}
+		fmt.Fprintln(w)
+	} else {
+		fmt.Fprintf(w, "\njudged by  %s of %s\n", p.Language, p.File)
 	}
-	fmt.Fprintln(w)
+	if p.Unjudged != "" {
+		fmt.Fprintf(w, "not judged %s\n", p.Unjudged)
+	}
 	if p.Match.Where != "" {
 		fmt.Fprintf(w, "where      %s\n", oneLine(p.Match.Where))
 	}
@@ -132,7 +142,7 @@ func showPolicy(w io.Writer, p *policy.Policy) {
 	}
 	if p.Require != "" {
 		fmt.Fprintf(w, "requires   %s\n", oneLine(p.Require))
-	} else {
+	} else if p.Analyzer != "" {
 		fmt.Fprintf(w, "judged by  %s\n", p.Analyzer)
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Parameters)) {

@@ -18,6 +18,7 @@ import (
 type Compiler struct {
 	Analyzers []string
 	Fixers    []string
+	Languages []Language // of other engines
 
 	once   sync.Once
 	env    *cel.Env
@@ -300,6 +301,9 @@ func (p *Policy) With(severity Severity, parameters map[string]any) (*Policy, er
 		v = normal(v)
 		if want, got := typeOf(param.Default), typeOf(v); !got.IsExactType(want) && (want.Kind() != types.ListKind || !isEmptyList(v)) {
 			return nil, fmt.Errorf("parameter %s of policy %s is %s, want %s", name, p.Name, got, want)
+		}
+		if p.Language != "" && name == SafetyParameter && !slices.Contains(Safeties[:3], Safety(v.(string))) {
+			return nil, fmt.Errorf("parameter %s of policy %s is %q, want one of %v", name, p.Name, v, Safeties[:3])
 		}
 		param.Default = v
 		out.Parameters[name] = param

@@ -18,6 +18,7 @@ type Context struct {
 	Namespace      func(*manifest.Resource) string                     // where the resource will live; nil: as written
 	ServiceAccount func(namespace, name string) (map[string]any, bool) // as written in the same tree; nil: none is known
 	Bindings       func(namespace, serviceAccount string) []string     // IDs of the role bindings in the same tree that may grant it something; nil: none is known
+	Objects        func(group, kind string) []*manifest.Resource       // of the same tree, as far as some policy wants them; nil: none is known
 }
 
 // Violation is one breach of a policy: where, and in what words.
@@ -25,12 +26,16 @@ type Violation struct {
 	Path      manifest.Path // the exact field, from the resource's root; it may be absent
 	Container string        // the container concerned, if it is about one
 	Message   string
+	Desired   map[string]any // the whole resource as the policy would have it; nil where Repair goes by the policy's fix
 
 	item item
 }
 
 // Wants tells whether the policy looks at resources of a kind.
 func (p *Policy) Wants(apiVersion, kind string) bool {
+	if p.Language != "" {
+		return p.judge != nil && p.judge.Wants(apiVersion, kind)
+	}
 	_, pods := manifest.MakesPods(apiVersion, kind)
 	group, _, ok := strings.Cut(apiVersion, "/")
 	if !ok {
@@ -55,6 +60,9 @@ func builtin(group string) bool {
 // Evaluate judges a resource. Violations come in the order of the resource.
 // An error means that the policy could not be evaluated, which is not a pass.
 func (p *Policy) Evaluate(r *manifest.Resource, ctx Context) ([]Violation, error) {
+	if p.judge != nil {
+		return p.evaluateForeign(r, ctx)
+	}
 	c := p.compiled
 	if c.require == nil || r.Partial || ctx.Kubernetes < p.Kubernetes.Since ||
 		p.Kubernetes.Until != 0 && ctx.Kubernetes > p.Kubernetes.Until || !p.Wants(r.APIVersion, r.Kind) {

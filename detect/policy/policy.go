@@ -66,8 +66,11 @@ type Policy struct {
 	At          Paths                `yaml:"at"`
 	Message     string               `yaml:"message"`
 	Fix         *Fix                 `yaml:"fix"`
+	Language    string               `yaml:"-"` // the kind of a foreign policy, empty for oakum's own
+	Unjudged    string               `yaml:"-"` // why nothing at all is judged by it
 
 	compiled *compiled
+	judge    Judge // of a foreign policy
 }
 
 // VersionRange limits a policy to minor versions of Kubernetes 1.x, both ends included.

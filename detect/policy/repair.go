@@ -42,6 +42,9 @@ type Repair struct {
 // Repair evaluates the policy's fix for a violation of it.
 func (v Violation) Repair() (Repair, error) {
 	it := v.item
+	if it.policy.Language != "" {
+		return v.foreignRepair(), nil
+	}
 	fix, c := it.policy.Fix, it.policy.compiled.fix
 	if fix == nil {
 		return Repair{Safety: Manual, Because: "the policy has no fix"}, nil
