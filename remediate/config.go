@@ -26,7 +26,8 @@ type Config struct {
 	FailOn       string                  `yaml:"failOn"`     // a severity, or none
 	Kubernetes   string                  `yaml:"kubernetes"` // version of the cluster, 1.34
 	Exemptions   Exemptions              `yaml:"exemptions"`
-	Workloads    []WorkloadConfig        `yaml:"workloads"` // kinds of extensions that have a pod template
+	Frameworks   []string                `yaml:"frameworks"` // files and directories of the repository
+	Workloads    []WorkloadConfig        `yaml:"workloads"`  // kinds of extensions that have a pod template
 	PullRequests struct {
 		GroupBy string   `yaml:"groupBy"` // directory, policy or file
 		Labels  []string `yaml:"labels"`
