@@ -92,6 +92,10 @@ func (c *Compiler) read(name string, src []byte) ([]*Policy, []*Document, error)
 	if len(src) > maxPolicyFile {
 		return nil, nil, &Error{File: name, Message: fmt.Sprintf("policy file is larger than %d KiB", maxPolicyFile>>10)}
 	}
+	if isRego(name) {
+		root := &yaml.Node{Kind: yaml.MappingNode, Line: 1, Column: 1}
+		return nil, []*Document{{File: name, Kind: RegoKind, Value: map[string]any{"rego": string(src)}, origin: origin{file: name, root: root}}}, nil
+	}
 	var policies []*Policy
 	var docs []*Document
 	nodes, strict := yaml.NewDecoder(bytes.NewReader(src)), yaml.NewDecoder(bytes.NewReader(src))
@@ -134,12 +138,21 @@ func (c *Compiler) read(name string, src []byte) ([]*Policy, []*Document, error)
 	}
 }
 
-// LoadFS loads every *.yaml and *.yml file of a tree, in order of path. It
+// RegoKind is the kind of a document that is a file of Rego: its value has the
+// text, as rego.
+const RegoKind = "Rego"
+
+// isRego tells files of rules from those that test them.
+func isRego(name string) bool {
+	return path.Ext(name) == ".rego" && !strings.HasSuffix(name, "_test.rego")
+}
+
+// LoadFS loads every *.yaml, *.yml and *.rego file of a tree, in order of path. It
 // goes on after a bad file and joins the errors.
 func (c *Compiler) LoadFS(tree fs.FS) ([]*Policy, error) {
 	var names []string
 	err := fs.WalkDir(tree, ".", func(p string, d fs.DirEntry, err error) error {
-		if ext := path.Ext(p); err == nil && !d.IsDir() && (ext == ".yaml" || ext == ".yml") {
+		if ext := path.Ext(p); err == nil && !d.IsDir() && (ext == ".yaml" || ext == ".yml" || isRego(p) && len(c.Languages) > 0) {
 			names = append(names, p)
 		}
 		return err
