@@ -100,6 +100,10 @@ func condition(p *policy.Policy) string {
 		line(v.Name, v.Expression)
 	}
 	line("require", p.Require)
+	if p.Language != "" {
+		line("judged by", p.Language+" of "+p.File)
+	}
+	line("not judged", p.Unjudged)
 	line("analyzer", p.Analyzer)
 	return b.String()
 }

@@ -162,7 +162,11 @@ func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 	slices.SortFunc(r.policies, func(a, b *policy.Policy) int { return strings.Compare(a.Name, b.Name) })
 	r.Errors = append(append(r.Errors, set.Errors...), result.Errors...)
 	for _, u := range result.NotEvaluated {
-		r.NotEvaluated = append(r.NotEvaluated, Unevaluated{u.Policy.Name, resource(u.Resource), u.Resource.File.Path, u.Error()})
+		out := Unevaluated{Policy: u.Policy.Name, File: u.Policy.File, Message: u.Error()}
+		if u.Resource != nil {
+			out.Resource, out.File = resource(u.Resource), u.Resource.File.Path
+		}
+		r.NotEvaluated = append(r.NotEvaluated, out)
 	}
 	return r
 }

@@ -30,6 +30,8 @@ var rooms = []room{
 	{"detect/manifest", []string{"detect/source"}, "it reads and locates, whatever is asked of the resources later"},
 	{"detect/policies", nil, "it is YAML files and their embedding"},
 	{"detect/policy", []string{"detect/source", "detect/manifest"}, "the language knows resources, and neither the library nor who scans"},
+	{"detect/policy/gatekeeper", []string{"detect/source", "detect/manifest", "detect/policy"}, "another language knows how policies are judged, and not who scans"},
+	{"detect/policy/rego", []string{"detect/source", "detect/manifest", "detect/policy"}, "rules of Rego know resources, and not who scans"},
 	{"detect/render", []string{"detect/source", "detect/manifest"}, "what sources render to does not depend on what is judged"},
 	{"detect/cluster", []string{"detect/source", "detect/manifest"}, "what a cluster holds does not depend on what is judged"},
 	{"detect", []string{"detect/..."}, "detection knows nothing of repairs"},
@@ -56,6 +58,7 @@ type library struct {
 
 var libraries = []library{
 	{"k8s.io/client-go", []string{"detect/cluster"}},
+	{"github.com/open-policy-agent/", []string{"detect/policy/gatekeeper", "detect/policy/rego"}},
 	{"github.com/go-git/", []string{"remediate/repo", "remediate/github/githubtest"}},
 	{"github.com/google/go-github/", []string{"remediate/github", "webhook"}},
 	{"sigs.k8s.io/kustomize/api", []string{"detect/render"}},
@@ -145,6 +148,8 @@ func TestBrokenArrows(t *testing.T) {
 		{from: "detect/policies", to: "detect/policy", test: true},
 		{from: "detect/policy", to: "detect/policies", want: "neither the library"},
 		{from: "detect/policy", to: "detect", want: "nor who scans"},
+		{from: "detect/policy/gatekeeper", to: "detect", want: "another language knows"},
+		{from: "detect/policy/rego", to: "detect", want: "rules of Rego know"},
 		{from: "detect/render", to: "detect/policy", want: "what is judged"},
 		{from: "detect/cluster", to: "detect/policy", want: "what is judged"},
 		{from: "detect", to: "detect/policy"},
@@ -183,6 +188,7 @@ func TestBrokenArrows(t *testing.T) {
 
 		{from: "detect", to: "k8s.io/client-go/kubernetes", want: "that stays in detect/cluster"},
 		{from: "detect/cluster", to: "k8s.io/client-go/kubernetes"},
+		{from: "detect", to: "github.com/open-policy-agent/opa/v1/ast", want: "that stays in detect/policy/gatekeeper and detect/policy/rego"},
 		{from: "remediate", to: "github.com/go-git/go-git/v5", want: "that stays in remediate/repo"},
 		{from: "remediate", to: "github.com/go-git/go-git/v5", test: true, want: "that stays in remediate/repo"},
 		{from: "remediate/repo", to: "github.com/go-git/go-git/v5/plumbing"},

@@ -13,6 +13,8 @@ import (
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/policy/gatekeeper"
+	"github.com/oakum-dev/oakum/detect/policy/rego"
 	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/remediate"
 )
@@ -192,7 +194,7 @@ func strict(all []*policy.Policy, names []string) ([]*policy.Policy, error) {
 
 // library is every policy: the built-in ones, and the user's.
 func (a *app) library() ([]*policy.Policy, error) {
-	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names()}
+	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Languages: []policy.Language{gatekeeper.Language(), rego.Language()}}
 	builtin := &policy.Compiler{Analyzers: c.Analyzers, Fixers: c.Fixers, Lazy: true} // its tests compile it
 	all, err := builtin.LoadFS(policies.FS)
 	if err != nil {

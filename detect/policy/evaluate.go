@@ -19,6 +19,9 @@ type Context struct {
 	ServiceAccount func(namespace, name string) (map[string]any, bool) // as written in the same tree; nil: none is known
 	Bindings       func(namespace, serviceAccount string) []string     // IDs of the role bindings in the same tree that may grant it something; nil: none is known
 	Related        func(r Related, namespace string) []any             // resources of the same tree, as they are written; nil: none is known
+	Objects        func(group, kind string) []*manifest.Resource       // of the same tree, as far as some policy wants them; nil: none is known
+	All            func(yield func(*manifest.Resource) bool)           // the same of every kind
+	Tree           any                                                 // is the same for every judgment over one tree
 }
 
 // Violation is one breach of a policy: where, and in what words.
@@ -27,12 +30,16 @@ type Violation struct {
 	Place     manifest.Path // the same, whatever the field holds: tells the violation from others of its policy
 	Container string        // the container concerned, if it is about one
 	Message   string
+	Desired   map[string]any // the whole resource as the policy would have it; nil where Repair goes by the policy's fix
 
 	item item
 }
 
 // Wants tells whether the policy judges resources of a kind.
 func (p *Policy) Wants(apiVersion, kind string) bool {
+	if p.Language != "" {
+		return p.judge != nil && p.judge.Wants(apiVersion, kind)
+	}
 	return IsKind(p.Match.Kinds, apiVersion, kind) || configures(apiVersion, kind, p.Match.Components)
 }
 
@@ -81,7 +88,13 @@ func makesPods(r *manifest.Resource) bool {
 // Evaluate judges a resource. Violations come in the order of the resource.
 // An error means that the policy could not be evaluated, which is not a pass.
 func (p *Policy) Evaluate(r *manifest.Resource, ctx Context) ([]Violation, error) {
-	if p.Require == "" || !p.Judges(r, ctx) {
+	if !p.Judges(r, ctx) {
+		return nil, nil
+	}
+	if p.judge != nil {
+		return p.evaluateForeign(r, ctx)
+	}
+	if p.Require == "" {
 		return nil, nil
 	}
 	c, err := p.ready()
