@@ -36,13 +36,13 @@ type Commit struct {
 
 // Framework is a framework with what is known of its controls.
 type Framework struct {
-	Name     string  `json:"name"`
-	Title    string  `json:"title"`
-	Version  string  `json:"version"`
-	Source   string  `json:"source"`
-	Note     string  `json:"note"`
-	Counts   Counts  `json:"counts"`
-	Levels   []Level `json:"levels"` // empty: controls have none
+	Name     string    `json:"name"`
+	Title    string    `json:"title"`
+	Version  string    `json:"version"`
+	Source   string    `json:"source"`
+	Note     string    `json:"note"`
+	Counts   Counts    `json:"counts"`
+	Levels   []Level   `json:"levels"` // empty: controls have none
 	Controls []Control `json:"controls"`
 }
 
@@ -156,7 +156,9 @@ func controlEvidence(f *detect.Finding) ControlEvidence {
 }
 
 // ComplianceFormats lists the formats that Compliance.Write knows.
-func ComplianceFormats() []string { return []string{"table", "json", "markdown", "html", "csv", "oscal"} }
+func ComplianceFormats() []string {
+	return []string{"table", "json", "markdown", "html", "csv", "oscal"}
+}
 
 // Write prints the report.
 func (r *Compliance) Write(w io.Writer, format string, o Options) error {

@@ -1,6 +1,10 @@
 package compliance_test
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -127,6 +131,34 @@ func TestLaws(t *testing.T) {
 			if c.Automated {
 				t.Errorf("%s %s can be passed without a person", f.Name, c.ID)
 			}
+		}
+	}
+}
+
+// TestDocumentation loads the example of docs/frameworks.md, and looks for
+// every built-in framework there.
+func TestDocumentation(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "frameworks.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(apiVersion.*?)```").FindAllSubmatch(doc, -1)
+	if len(blocks) != 1 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	example, err := compliance.Load("docs/frameworks.md", blocks[0][1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	frameworks, all := builtIn(t)
+	if _, err := compliance.NewCatalogue(example, all); err != nil {
+		t.Error(err)
+	}
+	for _, f := range frameworks {
+		family, version, _ := strings.Cut(f.Name, "-1.")
+		if !bytes.Contains(doc, []byte("`"+f.Name+"`")) && !(bytes.Contains(doc, []byte("`"+family+"-1.")) && bytes.Contains(doc, []byte("-1."+version+"`"))) {
+			t.Errorf("docs/frameworks.md does not name %s", f.Name)
 		}
 	}
 }
