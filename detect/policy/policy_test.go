@@ -124,6 +124,10 @@ func TestScopes(t *testing.T) {
 			"where and parameters", "  match: {kinds: [Pod], each: containers, where: container.name == params.only}\n  parameters: {only: {default: first}}\n  message: '{{{params.only}}'\n",
 			pod + "spec.initContainers[name=first]: {first}",
 		},
+		{
+			"where and variables", "  match: {kinds: [Pod], each: containers, where: short == 'fir'}\n  variables: [{name: short, expression: 'container.name.substring(0, 3)'}]\n  message: '{short}'\n",
+			pod + "spec.initContainers[name=first]: fir",
+		},
 		{"kind of another group", "  match: {kinds: [example.org/CronJob]}\n  message: m\n", ""},
 		{"version", "  match: {kinds: [Pod]}\n  kubernetes: {since: 31}\n  message: m\n", ""},
 	} {
