@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -115,12 +116,33 @@ func breaks(r *manifest.Resource, e policy.Edit) string {
 				return "a container that may be root loses what its start-up needs"
 			}
 		}
+	case "readOnly":
+		if from := mounted(spec, r, e.Path[:len(e.Path)-1]); !onlyRead.MatchString(from) {
+			return "a container that may write to " + from + " of its node no longer can"
+		}
 	case "automountServiceAccountToken":
 		if name, _ := get(spec, "serviceAccountName").(string); name != "" && name != "default" {
 			return "a pod with a service account of its own loses its token"
 		}
 	default:
 		return "no fix of this field is known to need no person"
+	}
+	return ""
+}
+
+// onlyRead are the paths of a node that belong to it alone: what mounts them reads.
+var onlyRead = regexp.MustCompile(`^(/etc/(localtime|timezone|machine-id|os-release)|/usr/lib/os-release|/usr/share/(zoneinfo|ca-certificates)|` +
+	`/etc/(ssl|pki/tls)/certs|(/etc|/usr/local/share)/ca-certificates)/?$`)
+
+// mounted is the path of the node that a mount of a container leads to.
+func mounted(spec map[string]any, r *manifest.Resource, mount manifest.Path) string {
+	name := r.Field(mount.Key("name"))
+	volumes, _ := spec["volumes"].([]any)
+	for _, v := range volumes {
+		if name.Present && get(v, "name") == manifest.Scalar(name.Node) {
+			from, _ := get(v, "hostPath", "path").(string)
+			return from
+		}
 	}
 	return ""
 }
