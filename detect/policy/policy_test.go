@@ -100,8 +100,8 @@ func TestScopes(t *testing.T) {
 			pod + "spec.containers[name=second]: containers/second\n" + pod + "spec.initContainers[name=first]: initContainers/first",
 		},
 		{
-			"list in containers", "  match: {kinds: [Pod], each: containers.ports}\n  message: '{container.name} {port.containerPort}'\n  at: .\n",
-			pod + "spec.containers[name=second].ports[containerPort=1]: second 1\n" + pod + "spec.containers[name=second].ports[containerPort=2]: second 2",
+			"list in containers", "  match: {kinds: [Pod], each: containers.ports}\n  message: '{container.name} {port.containerPort} {index}'\n  at: .\n",
+			pod + "spec.containers[name=second].ports[containerPort=1]: second 1 0\n" + pod + "spec.containers[name=second].ports[containerPort=2]: second 2 1",
 		},
 		{
 			"strings in containers", "  match: {kinds: [Pod], each: containers.securityContext.capabilities.add}\n  message: '{capability}'\n",
