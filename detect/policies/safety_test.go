@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
@@ -74,6 +76,9 @@ func safety(t *testing.T, set *manifest.Set) {
 // breaks says what an edit is known to break.
 func breaks(r *manifest.Resource, e policy.Edit) string {
 	field := e.Path[len(e.Path)-1].Key
+	if meansTheSame(r, e) {
+		return ""
+	}
 	if e.Op == policy.Remove {
 		return "something that the author wrote goes"
 	}
@@ -145,6 +150,38 @@ func mounted(spec map[string]any, r *manifest.Resource, mount manifest.Path) str
 		}
 	}
 	return ""
+}
+
+// meansTheSame tells edits that say otherwise what was said already.
+func meansTheSame(r *manifest.Resource, e policy.Edit) bool {
+	last := e.Path[len(e.Path)-1]
+	_, template, _ := r.PodTemplate()
+	switch {
+	case last.Key == "serviceAccount" && e.Op == policy.Remove:
+		return get(template, "spec", "serviceAccountName") == nil
+	case last.Key == "serviceAccountName" && e.Op == policy.Set:
+		return e.Value == get(template, "spec", "serviceAccount")
+	case last.Key == "image" && e.Op == policy.Set:
+		was, _ := manifest.Scalar(r.Field(e.Path).Node).(string)
+		rest, old := strings.CutPrefix(was, "k8s.gcr.io/")
+		return old && e.Value == "registry.k8s.io/"+rest
+	case last.Item && e.Path[len(e.Path)-2].Key == "env" && e.Op == policy.Remove:
+		return shadowed(r.Field(e.Path[:len(e.Path)-1]).Node.Content, last.Index)
+	}
+	return false
+}
+
+// shadowed tells whether a variable is given again behind, and no other is made from it.
+func shadowed(env []*yaml.Node, index int) bool {
+	var names, values []string
+	for _, n := range env {
+		var v struct{ Name, Value string }
+		if n.Decode(&v) != nil {
+			return false
+		}
+		names, values = append(names, v.Name), append(values, v.Value)
+	}
+	return slices.Contains(names[index+1:], names[index]) && !strings.Contains(strings.Join(values, " "), "$("+names[index]+")")
 }
 
 // addedFlag is the flag of a component that an edit adds, as name=value.
