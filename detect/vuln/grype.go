@@ -56,7 +56,7 @@ func grype(name string, src []byte) ([]*Report, error) {
 	if err := json.Unmarshal(g.Source.Target, &image); err != nil {
 		return nil, fmt.Errorf("reading Grype's JSON: source: %w", err)
 	}
-	r := &Report{Where: name, Scanner: "Grype", Date: day(g.Descriptor.Timestamp)}
+	r := &Report{File: name, Scanner: "Grype", Date: day(g.Descriptor.Timestamp)}
 	r.named(image.UserInput)
 	r.named(image.Tags...)
 	r.named(image.RepoDigests...)

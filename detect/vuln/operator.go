@@ -78,8 +78,8 @@ func operatorJSON(name string, m marks, src []byte) ([]*Report, error) {
 
 func (o operatorObject) model(file string) (*Report, error) {
 	r := &Report{
-		Where: fmt.Sprintf("%s: VulnerabilityReport %s/%s", file, clip(o.Metadata.Namespace), clip(o.Metadata.Name)),
-		Date:  day(o.Report.UpdateTimestamp), Scanner: clip(o.Report.Scanner.Name),
+		File: file, Object: "VulnerabilityReport " + strings.TrimPrefix(clip(o.Metadata.Namespace)+"/"+clip(o.Metadata.Name), "/"),
+		Date: day(o.Report.UpdateTimestamp), Scanner: clip(o.Report.Scanner.Name),
 	}
 	if r.Scanner == "" {
 		r.Scanner = "Trivy"

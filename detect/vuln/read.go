@@ -23,16 +23,13 @@ const (
 var errFormat = errors.New("the format is not known: give JSON of Trivy or Grype for an image, SARIF of either, or VulnerabilityReport objects of trivy-operator")
 
 // Read takes the reports from a file, whose format it tells by the content.
-// The name is only said, in errors and by the reports.
+// The reports say the name; errors do not.
 func Read(name string, src []byte) ([]*Report, error) {
 	reports, err := read(name, src)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if err == nil && len(reports) > MaxReports {
+		return nil, fmt.Errorf("%d reports, more than the %d that are read", len(reports), MaxReports)
 	}
-	if len(reports) > MaxReports {
-		return nil, fmt.Errorf("%s: %d reports, more than the %d that are read", name, len(reports), MaxReports)
-	}
-	return reports, nil
+	return reports, err
 }
 
 // marks are the keys at the top of a JSON document that tell its format.
@@ -104,11 +101,15 @@ func objects(name string, src []byte) ([]*Report, error) {
 
 // checked is a report in order, or why it cannot be used.
 func checked(r *Report) (*Report, error) {
+	which := "the report"
+	if r.Object != "" {
+		which = r.Object
+	}
 	switch {
 	case len(r.Names) == 0 && len(r.Digests) == 0:
-		return nil, fmt.Errorf("%s: it does not say which image was scanned", r.Where)
+		return nil, fmt.Errorf("%s does not say which image was scanned", which)
 	case len(r.Vulnerabilities) > maxVulnerabilities:
-		return nil, fmt.Errorf("%s: %d vulnerabilities of one image, more than the %d that are read", r.Where, len(r.Vulnerabilities), maxVulnerabilities)
+		return nil, fmt.Errorf("%s has %d vulnerabilities of one image, more than the %d that are read", which, len(r.Vulnerabilities), maxVulnerabilities)
 	}
 	r.finish()
 	return r, nil

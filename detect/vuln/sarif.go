@@ -81,7 +81,7 @@ func (run sarifRun) rules() map[string]sarifRule {
 // trivy reads a run of Trivy: the image is said once, each result has its
 // package and versions in the lines of its message.
 func (run sarifRun) trivy(name string) []*Report {
-	r := &Report{Where: name, Scanner: "Trivy"}
+	r := &Report{File: name, Scanner: "Trivy"}
 	r.named(run.Properties.ImageName)
 	r.named(run.Properties.RepoTags...)
 	r.named(run.Properties.RepoDigests...)
@@ -115,7 +115,7 @@ func (run sarifRun) grype(name string) []*Report {
 		}
 		r := images[found[4]]
 		if r == nil {
-			r = &Report{Where: name, Scanner: "Grype"}
+			r = &Report{File: name, Scanner: "Grype"}
 			r.named(found[4])
 			images[found[4]] = r
 			out = append(out, r)
@@ -133,7 +133,7 @@ func (run sarifRun) grype(name string) []*Report {
 		})
 	}
 	if len(out) == 0 {
-		return []*Report{{Where: name, Scanner: "Grype"}}
+		return []*Report{{File: name, Scanner: "Grype"}}
 	}
 	return out
 }

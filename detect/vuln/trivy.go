@@ -57,7 +57,7 @@ func trivyImage(name string, src []byte) ([]*Report, error) {
 	if t.ArtifactType != "" && t.ArtifactType != "container_image" {
 		return nil, fmt.Errorf("a report of Trivy about a %s: scan the image that a manifest names, with 'trivy image --format json'", clip(t.ArtifactType))
 	}
-	r := &Report{Where: name, Scanner: "Trivy", Date: day(t.CreatedAt)}
+	r := &Report{File: name, Scanner: "Trivy", Date: day(t.CreatedAt)}
 	r.named(t.ArtifactName)
 	r.trivy(t.Metadata, t.Results)
 	r, err := checked(r)
@@ -107,7 +107,7 @@ func trivyCluster(name string, src []byte) ([]*Report, error) {
 	}
 	out := []*Report{}
 	for _, resource := range t.Resources {
-		r := &Report{Where: fmt.Sprintf("%s: %s %s/%s", name, clip(resource.Kind), clip(resource.Namespace), clip(resource.Name)), Scanner: "Trivy"}
+		r := &Report{File: name, Object: clip(resource.Kind) + " " + strings.TrimPrefix(clip(resource.Namespace)+"/"+clip(resource.Name), "/"), Scanner: "Trivy"}
 		var images []trivyMetadata
 		var err error
 		switch raw := bytes.TrimSpace(resource.Metadata); {
@@ -118,13 +118,13 @@ func trivyCluster(name string, src []byte) ([]*Report, error) {
 			err = json.Unmarshal(raw, &images[0])
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: reading its metadata: %w", r.Where, err)
+			return nil, fmt.Errorf("%s: reading its metadata: %w", r.Object, err)
 		}
 		if len(images) == 0 || len(images) == 1 && len(images[0].RepoTags)+len(images[0].RepoDigests) == 0 {
 			continue // a judgment of the workload itself, not of an image
 		}
 		if len(images) > 1 {
-			return nil, fmt.Errorf("%s: its %d images are mixed: scan them one by one, with 'trivy image --format json'", r.Where, len(images))
+			return nil, fmt.Errorf("%s: its %d images are mixed: scan them one by one, with 'trivy image --format json'", r.Object, len(images))
 		}
 		r.trivy(images[0], resource.Results)
 		if r, err = checked(r); err != nil {

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -28,12 +29,34 @@ type Vulnerability struct {
 
 // Report is what one scan says of one image.
 type Report struct {
-	Where           string          // the file, and the object in it where it has several
+	File            string          // where it was read
+	Object          string          // in the file, where it has several
 	Scanner         string          // Trivy, Grype, …
 	Date            time.Time       // of the scan; zero where the report does not say
 	Names           []Reference     // what the image was called when it was scanned
 	Digests         []Reference     // its digests in registries, each with the name that it has there
 	Vulnerabilities []Vulnerability // the worst first
+
+	once   sync.Once
+	values []any
+}
+
+// Values are the vulnerabilities in the shapes that resources have.
+func (r *Report) Values() []any {
+	r.once.Do(func() {
+		r.values = make([]any, len(r.Vulnerabilities))
+		for i, v := range r.Vulnerabilities {
+			fixed := make([]any, len(v.Fixed))
+			for j, f := range v.Fixed {
+				fixed[j] = f
+			}
+			r.values[i] = map[string]any{
+				"id": v.ID, "severity": v.Severity, "package": v.Package, "installed": v.Installed, "fixed": fixed,
+				"score": v.Score, "title": v.Title, "url": v.URL,
+			}
+		}
+	})
+	return r.values
 }
 
 // Pinned is the digest that the scanner saw under a name. ok is false where
@@ -53,7 +76,10 @@ func (r *Report) Pinned(name string) (digest string, ok bool) {
 
 // Source says where the report is, by whom and of which day.
 func (r *Report) Source() string {
-	s := r.Scanner + " in " + r.Where
+	s := r.Scanner + " in " + r.File
+	if r.Object != "" {
+		s += ", " + r.Object
+	}
 	if !r.Date.IsZero() {
 		s += " of " + r.Date.Format(time.DateOnly)
 	}

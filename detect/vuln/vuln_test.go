@@ -74,20 +74,20 @@ func say(r *vuln.Report) string {
 func TestReadErrors(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, src, want string }{
-		{"empty", "", "x: the format is not known: give JSON of Trivy or Grype"},
+		{"empty", "", "the format is not known: give JSON of Trivy or Grype"},
 		{"a manifest", "apiVersion: v1\nkind: Pod\n", "the format is not known"},
-		{"a manifest in JSON", `{"apiVersion": "v1", "kind": "Pod"}`, "x: a Pod is no report: the format is not known"},
+		{"a manifest in JSON", `{"apiVersion": "v1", "kind": "Pod"}`, "a Pod is no report: the format is not known"},
 		{"some JSON", `{"a": 1}`, "the format is not known"},
 		{"broken JSON", `{"SchemaVersion": 2`, "it is no JSON that a scanner writes"},
 		{"wrong types", `{"SchemaVersion": 2, "Results": "none"}`, "reading Trivy's JSON: json: cannot unmarshal"},
 		{"a filesystem", `{"SchemaVersion": 2, "ArtifactName": ".", "ArtifactType": "filesystem"}`, "a report of Trivy about a filesystem: scan the image"},
 		{"a directory", `{"matches": [], "descriptor": {}, "source": {"type": "directory", "target": "/src"}}`, "a report of Grype about a directory: scan the image"},
-		{"no image", `{"SchemaVersion": 2, "ArtifactType": "container_image"}`, "x: x: it does not say which image was scanned"},
+		{"no image", `{"SchemaVersion": 2, "ArtifactType": "container_image"}`, "the report does not say which image was scanned"},
 		{"a summary", `{"ClusterName": "a", "Findings": [{}]}`, "write it with --report all"},
-		{"mixed images", `{"ClusterName": "a", "Resources": [{"Kind": "Pod", "Name": "p", "Metadata": [{"RepoTags": ["a"]}, {"RepoTags": ["b"]}]}]}`, "x: Pod /p: its 2 images are mixed"},
+		{"mixed images", `{"ClusterName": "a", "Resources": [{"Kind": "Pod", "Name": "p", "Metadata": [{"RepoTags": ["a"]}, {"RepoTags": ["b"]}]}]}`, "Pod p: its 2 images are mixed"},
 		{"another SARIF", `{"runs": [{"tool": {"driver": {"name": "oakum"}}}]}`, `SARIF of "oakum": that of Trivy and Grype is read`},
 		{"SARIF without an image", `{"runs": [{"tool": {"driver": {"name": "grype"}}}]}`, "give JSON"},
-		{"no artifact", "apiVersion: aquasecurity.github.io/v1alpha1\nkind: VulnerabilityReport\nmetadata: {name: a}\n", "x: VulnerabilityReport /a: it does not say which image was scanned"},
+		{"no artifact", "apiVersion: aquasecurity.github.io/v1alpha1\nkind: VulnerabilityReport\nmetadata: {name: a}\n", "VulnerabilityReport a does not say which image was scanned"},
 		{"wrong types in an object", "apiVersion: aquasecurity.github.io/v1alpha1\nkind: VulnerabilityReport\nmetadata: {name: a}\nreport: []\n", "reading VulnerabilityReport a: json"},
 		{"not YAML", "apiVersion: a\nkind: [", "line 3"},
 		{"too many", `{"ArtifactName": "a", "Results": [{"Vulnerabilities": [` + strings.Repeat("{},", 20_000) + `{}]}]}`, "20001 vulnerabilities of one image, more than the 20000"},
@@ -106,7 +106,7 @@ func TestIndex(t *testing.T) {
 	t.Parallel()
 	one, two, three := "sha256:"+strings.Repeat("1", 64), "sha256:"+strings.Repeat("2", 64), "sha256:"+strings.Repeat("3", 64)
 	report := func(where, day string, names ...string) *vuln.Report {
-		r := &vuln.Report{Where: where}
+		r := &vuln.Report{File: where}
 		r.Date, _ = time.Parse(time.DateOnly, day)
 		for _, n := range names {
 			ref := vuln.ParseReference(n)
@@ -144,7 +144,7 @@ func TestIndex(t *testing.T) {
 	} {
 		got := ""
 		if r := x.Of(test.image); r != nil {
-			got = r.Where
+			got = r.File
 		}
 		if got != test.want {
 			t.Errorf("%s: got the report %q, want %q", test.image, got, test.want)
@@ -191,7 +191,7 @@ func FuzzRead(f *testing.F) {
 		}
 		for _, r := range reports {
 			if len(r.Names)+len(r.Digests) == 0 {
-				t.Errorf("%s is about no image", r.Where)
+				t.Errorf("%s is about no image", r.File)
 			}
 			for _, n := range append(r.Names, r.Digests...) {
 				if again := vuln.ParseReference(n.String()); again.Name != n.Name && vuln.ParseReference(again.String()) != again {
