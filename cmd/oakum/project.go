@@ -13,6 +13,7 @@ import (
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/vuln"
 	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/remediate"
 )
@@ -159,6 +160,12 @@ func (a *app) settings(tree fs.FS) (remediate.Settings, error) {
 	if o.Selected, err = a.selected(o.Policies); err != nil {
 		return o, err
 	}
+	if a.severity != "" {
+		o.Least = policy.Severity(a.severity)
+	}
+	if o.Reports, err = a.scanned(); err != nil {
+		return o, err
+	}
 	if a.safety != "" {
 		if o.Config.Safety, err = oneOf("safety", a.safety, policy.Safeties[:3]); err != nil {
 			return o, err
@@ -172,6 +179,26 @@ func (a *app) settings(tree fs.FS) (remediate.Settings, error) {
 	}
 	o.Exclude = append(slices.Clone(o.Config.Exclude), a.exclude...)
 	return o, nil
+}
+
+// scanned reads the reports that --vulnerabilities names.
+func (a *app) scanned() ([]*vuln.Report, error) {
+	var out []*vuln.Report
+	for _, name := range a.reports {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("--vulnerabilities: %w", describe(err))
+		}
+		reports, err := remediate.ReadReport(name, f)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("--vulnerabilities: %s: %w", name, err)
+		}
+		if out = append(out, reports...); len(out) > vuln.MaxReports {
+			return nil, fmt.Errorf("--vulnerabilities: reports on more than %d images", vuln.MaxReports)
+		}
+	}
+	return out, nil
 }
 
 // strict makes policies strict: what a repository says of them does not count.
@@ -254,7 +281,7 @@ func (a *app) selected(all []*policy.Policy) ([]*policy.Policy, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = slices.DeleteFunc(slices.Clone(out), func(p *policy.Policy) bool { return !p.Severity.AtLeast(least) })
+		out = slices.DeleteFunc(slices.Clone(out), func(p *policy.Policy) bool { return !p.Worst().AtLeast(least) })
 	}
 	if a.framework != "" {
 		out = slices.DeleteFunc(slices.Clone(out), func(p *policy.Policy) bool { return len(p.Controls[a.framework]) == 0 })
