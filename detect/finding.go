@@ -3,6 +3,7 @@
 package detect
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -30,9 +31,9 @@ type Finding struct {
 
 func newFinding(p *policy.Policy, r *manifest.Resource, v policy.Violation) *Finding {
 	return &Finding{
-		Policy: p, Resource: r, Container: v.Container, Field: v.Path, Message: v.Message, Severity: v.Severity, Risk: riskOf(v.Vulnerabilities, v.Exposure), Violation: v,
+		Policy: p, Resource: r, Container: v.Container, Field: v.Path, Message: v.Message, Severity: cmp.Or(v.Severity, p.Severity), Risk: riskOf(v.Vulnerabilities, v.Exposure), Violation: v,
 		Position:    r.Position(v.Path),
-		Fingerprint: fingerprint(p, r, v.Path),
+		Fingerprint: fingerprint(p, r, v.Place),
 	}
 }
 

@@ -29,6 +29,21 @@ func newTree(set *manifest.Set) *tree {
 	return t
 }
 
+// objects lists the resources of a kind, in the order of their versions and files.
+func (t *tree) objects(group, kind string) []*manifest.Resource {
+	var out []*manifest.Resource
+	for _, k := range t.sorted() {
+		if k[1] == kind && (&manifest.Resource{APIVersion: k[0]}).Group() == group {
+			out = append(out, t.kinds[k]...)
+		}
+	}
+	return out
+}
+
+func (t *tree) sorted() [][2]string {
+	return slices.SortedFunc(maps.Keys(t.kinds), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+}
+
 // related lists the resources that a policy asks for, as they are written. A
 // namespace that a file leaves open may turn out to be any: it is taken as the same.
 func (t *tree) related(r policy.Related, namespace string) []any {
@@ -42,7 +57,7 @@ func (t *tree) related(r policy.Related, namespace string) []any {
 		return out
 	}
 	out := []any{}
-	for _, k := range slices.SortedFunc(maps.Keys(t.kinds), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+	for _, k := range t.sorted() {
 		if !policy.IsKind(r.Kinds, k[0], k[1]) {
 			continue
 		}

@@ -40,7 +40,8 @@ type Result struct {
 	Errors       []manifest.Error       // of exemptions and of reports of scanners that make no sense, and do not count
 }
 
-// Unevaluated is a policy that could not be evaluated on a resource.
+// Unevaluated is a policy that could not be evaluated on a resource or, where
+// that is nil, on anything.
 type Unevaluated struct {
 	Policy   *policy.Policy
 	Resource *manifest.Resource
@@ -48,7 +49,12 @@ type Unevaluated struct {
 }
 
 // Error says where, by which policy, and why.
-func (u Unevaluated) Error() string { return fmt.Sprintf("%s: %v", u.Resource.File.Path, u.Err) }
+func (u Unevaluated) Error() string {
+	if u.Resource == nil {
+		return fmt.Sprintf("%s: %v", u.Policy.File, u.Err)
+	}
+	return fmt.Sprintf("%s: %v", u.Resource.File.Path, u.Err)
+}
 
 // Unwrap is the reason.
 func (u Unevaluated) Unwrap() error { return u.Err }
@@ -111,6 +117,9 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 		}
 	}
 	for _, p := range o.Policies {
+		if p.Unjudged != "" {
+			out.NotEvaluated = append(out.NotEvaluated, Unevaluated{Policy: p, Err: fmt.Errorf("policy %s: %s", p.Name, p.Unjudged)})
+		}
 		if p.Analyzer == "" {
 			continue
 		}
@@ -202,6 +211,9 @@ func (o Options) context(set *manifest.Set, scans *vuln.Index) policy.Context {
 		},
 		Bindings: bound.of,
 		Related:  tree.related,
+		Objects:  tree.objects,
+		All:      set.Resources,
+		Tree:     set,
 		Scanned:  scans.Of,
 		Exposure: exposed.of,
 	}

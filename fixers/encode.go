@@ -86,7 +86,7 @@ func inline(root *yaml.Node, name string, n *yaml.Node) bool {
 }
 
 // grows are mappings that usually hold several fields: they are written out.
-var grows = map[string]bool{"securityContext": true, "resources": true, "limits": true, "requests": true, "annotations": true, "labels": true, "metadata": true, "spec": true}
+var grows = map[string]bool{"securityContext": true, "resources": true, "limits": true, "requests": true, "annotations": true, "labels": true, "metadata": true, "spec": true, "extraArgs": true, "kubeletExtraArgs": true}
 
 // writtenOut tells whether the document has a field of that name and kind in block style.
 func writtenOut(n *yaml.Node, name string, kind yaml.Kind) bool {

@@ -29,6 +29,7 @@ type Config struct {
 	Exemptions      Exemptions              `yaml:"exemptions"`
 	Vulnerabilities []string                `yaml:"vulnerabilities"` // globs of reports of image scanners in the tree
 	Workloads       []WorkloadConfig        `yaml:"workloads"`       // kinds of extensions that have a pod template
+	Frameworks      []string                `yaml:"frameworks"`      // files and directories of the repository
 	PullRequests    struct {
 		GroupBy string   `yaml:"groupBy"` // directory, policy or file
 		Labels  []string `yaml:"labels"`

@@ -176,7 +176,7 @@ func (p *planner) appearsWithout(fix *fixers.Fix, file *fileChange, f *detect.Fi
 
 // place identifies a finding within one reading of the tree.
 func place(f *detect.Finding) string {
-	return f.Policy.Name + "\x00" + identity(f.Resource) + "\x00" + f.Field.String()
+	return f.Policy.Name + "\x00" + identity(f.Resource) + "\x00" + f.Violation.Place.String()
 }
 
 func identity(r *manifest.Resource) string {

@@ -111,6 +111,10 @@ func condition(p *policy.Policy) string {
 		line(v.Name, v.Expression)
 	}
 	line("require", p.Require)
+	if p.Language != "" {
+		line("judged by", p.Language+" of "+p.File)
+	}
+	line("not judged", p.Unjudged)
 	line("analyzer", p.Analyzer)
 	for _, s := range p.Severities {
 		line("severity "+string(s.Level), s.When)

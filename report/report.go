@@ -26,7 +26,8 @@ type Report struct {
 	Errors       []manifest.Error `json:"errors"`
 	NotEvaluated []Unevaluated    `json:"notEvaluated"`
 
-	policies []*policy.Policy // of the findings, each once
+	policies []*policy.Policy                        // of the findings, each once
+	controls func(policy string) map[string][]string // nil: not asked for
 }
 
 // Unevaluated is a policy that could not be evaluated: neither a pass nor a finding.
@@ -162,7 +163,11 @@ func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 	slices.SortFunc(r.policies, func(a, b *policy.Policy) int { return strings.Compare(a.Name, b.Name) })
 	r.Errors = append(append(r.Errors, set.Errors...), result.Errors...)
 	for _, u := range result.NotEvaluated {
-		r.NotEvaluated = append(r.NotEvaluated, Unevaluated{u.Policy.Name, resource(u.Resource), u.Resource.File.Path, u.Error()})
+		out := Unevaluated{Policy: u.Policy.Name, File: u.Policy.File, Message: u.Error()}
+		if u.Resource != nil {
+			out.Resource, out.File = resource(u.Resource), u.Resource.File.Path
+		}
+		r.NotEvaluated = append(r.NotEvaluated, out)
 	}
 	return r
 }
@@ -195,6 +200,17 @@ func (r *Report) count() {
 	}
 }
 
+// ShowsControls tells whether a format has a place for controls.
+func ShowsControls(format string) bool { return format == "json" || format == "sarif" }
+
+// Answer says which controls each policy answers, by framework.
+func (r *Report) Answer(controls func(policy string) map[string][]string) {
+	r.controls = controls
+	for i := range r.Findings {
+		r.Findings[i].Controls = controls(r.Findings[i].Policy)
+	}
+}
+
 // says is the finding in a sentence, and what became of its exemption.
 func (f Finding) says() string {
 	switch {
@@ -216,11 +232,8 @@ func finding(f *detect.Finding, propose Propose) Finding {
 		Message: f.Message, Risk: f.Risk, Fingerprint: f.Fingerprint, Container: f.Container,
 		Resource: resource(f.Resource),
 		Location: Location{f.Position.File, f.Position.Line, f.Position.Column, "plain"},
-		Field:    f.Field.String(), Controls: f.Policy.Controls,
+		Field:    f.Field.String(), Controls: map[string][]string{},
 		Evidence: []fixers.Evidence{}, Seen: []string{"git"},
-	}
-	if out.Controls == nil {
-		out.Controls = map[string][]string{}
 	}
 	fix, held := propose(f)
 	if held != nil {

@@ -21,6 +21,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/compliance"
 	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/fixers"
@@ -43,7 +44,22 @@ func scan(tb testing.TB, tree fstest.MapFS) *report.Report {
 		tb.Fatal(err)
 	}
 	propose := p.Proposer()
-	return report.New(p.Result, p.Set, func(f *detect.Finding) (fixers.Fix, *fixers.Held) { return propose(f, policy.Review) })
+	r := report.New(p.Result, p.Set, func(f *detect.Finding) (fixers.Fix, *fixers.Held) { return propose(f, policy.Review) })
+	r.Answer(frameworks(tb, all).Controls)
+	return r
+}
+
+func frameworks(tb testing.TB, all []*policy.Policy) *compliance.Catalogue {
+	tb.Helper()
+	loaded, err := compliance.LoadFS(compliance.FS())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c, err := compliance.NewCatalogue(loaded, all)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
 }
 
 func written(tb testing.TB, r *report.Report, format string) string {

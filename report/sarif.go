@@ -122,10 +122,14 @@ func (r *Report) sarif(o Options) sarifLog {
 			help += "\n\n" + strings.TrimSpace(p.Fix.Advice)
 		}
 		tags := []string{"security", "kubernetes", p.Category}
+		properties := map[string]any{"tags": tags, "security-severity": securitySeverity[p.Severity]}
+		if r.controls != nil { // no tags: GitHub takes twenty of a rule at most
+			properties["controls"] = r.controls(p.Name)
+		}
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{
 			ID: p.Name, Name: p.Name, Short: sarifText{p.Title}, Full: sarifText{strings.TrimSpace(p.Description)}, Help: sarifText{help},
 			Config:     sarifConfig{sarifLevel[p.Severity]},
-			Properties: map[string]any{"tags": tags, "security-severity": securitySeverity[p.Severity]},
+			Properties: properties,
 		})
 	}
 	run.Invocations = r.invocations()

@@ -14,6 +14,7 @@ import (
 	udiff "github.com/aymanbagabas/go-udiff"
 	"github.com/spf13/cobra"
 
+	"github.com/oakum-dev/oakum/detect/compliance"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/remediate"
 )
@@ -38,14 +39,19 @@ func (a *app) policyListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if all, err = a.selected(all); err != nil {
+			frameworks := a.catalogue(all, nil, nil)
+			if all, err = a.selected(all, frameworks); err != nil {
 				return err
 			}
 			slices.SortStableFunc(all, func(x, y *policy.Policy) int {
 				return cmp.Or(cmp.Compare(slices.Index(policy.Severities, x.Severity), slices.Index(policy.Severities, y.Severity)), cmp.Compare(x.Name, y.Name))
 			})
 			if output == "json" {
-				return printPolicies(a.out, all)
+				c, err := frameworks()
+				if err != nil {
+					return err
+				}
+				return printPolicies(a.out, all, c)
 			}
 			w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "POLICY\tSEVERITY\tCATEGORY\tFIX\tTITLE")
@@ -59,7 +65,7 @@ func (a *app) policyListCommand() *cobra.Command {
 	return c
 }
 
-func printPolicies(w io.Writer, all []*policy.Policy) error {
+func printPolicies(w io.Writer, all []*policy.Policy, c *compliance.Catalogue) error {
 	type entry struct {
 		Name     string              `json:"name"`
 		Title    string              `json:"title"`
@@ -71,7 +77,7 @@ func printPolicies(w io.Writer, all []*policy.Policy) error {
 	}
 	out := make([]entry, len(all))
 	for i, p := range all {
-		out[i] = entry{p.Name, p.Title, p.Severity, p.Category, p.Boldest(), p.Controls, p.File}
+		out[i] = entry{p.Name, p.Title, p.Severity, p.Category, p.Boldest(), c.Controls(p.Name), p.File}
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
@@ -141,7 +147,7 @@ func (a *app) testPolicy(c *cobra.Command, all []*policy.Policy, name string, up
 	}
 	b := *a
 	b.only = only
-	selected, err := b.selected(all)
+	selected, err := b.selected(all, a.catalogue(all, nil, nil))
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", name, err)
 	}

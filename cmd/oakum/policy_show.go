@@ -36,11 +36,15 @@ func (a *app) policyShowCommand() *cobra.Command {
 			if i < 0 {
 				return fmt.Errorf("no policy is called %q%s; 'oakum policy list' prints them", args[0], nearest(args[0], all))
 			}
+			frameworks, err := a.catalogue(all, nil, nil)()
+			if err != nil {
+				return err
+			}
 			example, err := policyExample(c.Context(), all[i])
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprint(a.out, report.PolicyPage(all[i], all[i].Controls, example, output == "markdown"))
+			_, err = fmt.Fprint(a.out, report.PolicyPage(all[i], frameworks.Controls(all[i].Name), example, output == "markdown"))
 			return err
 		},
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/policy/gatekeeper"
+	"github.com/oakum-dev/oakum/detect/policy/rego"
 	"github.com/oakum-dev/oakum/detect/vuln"
 	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/remediate"
@@ -21,8 +23,9 @@ import (
 // project is a repository, or a folder, with what was read and found in it.
 type project struct {
 	*remediate.Project
-	dir  string   // absolute path of the root
-	root *os.Root // keeps every access inside dir
+	catalogue catalogue
+	dir       string   // absolute path of the root
+	root      *os.Root // keeps every access inside dir
 }
 
 // open finds the root that the paths belong to and reads it. All paths that
@@ -39,7 +42,7 @@ func (a *app) open(paths []string) (*project, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", dir, err)
 	}
-	o, err := a.settings(root.FS())
+	o, frameworks, err := a.settings(root.FS())
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +51,7 @@ func (a *app) open(paths []string) (*project, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &project{Project: p, dir: dir, root: root}, nil
+	return &project{Project: p, catalogue: frameworks, dir: dir, root: root}, nil
 }
 
 // locate finds the repository root above the first path, and the paths in it.
@@ -123,8 +126,7 @@ func describe(err error) error {
 const maxConfig = 1 << 20
 
 // settings joins flags and configuration.
-func (a *app) settings(tree fs.FS) (remediate.Settings, error) {
-	var o remediate.Settings
+func (a *app) settings(tree fs.FS) (o remediate.Settings, frameworks catalogue, err error) {
 	name := remediate.ConfigName
 	read := func() ([]byte, error) {
 		if info, err := fs.Stat(tree, name); err == nil && info.Size() > maxConfig {
@@ -138,47 +140,48 @@ func (a *app) settings(tree fs.FS) (remediate.Settings, error) {
 	}
 	src, err := read()
 	if err != nil && (a.config != "" || !errors.Is(err, fs.ErrNotExist)) {
-		return o, fmt.Errorf("reading the configuration: %w", err)
+		return o, nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	if o.Config, err = remediate.ParseConfig(name, src); err != nil {
-		return o, err
+		return o, nil, err
 	}
 	all, err := a.library()
 	if err != nil {
-		return o, err
+		return o, nil, err
 	}
 	for _, p := range all {
 		o.Known = append(o.Known, p.Name)
 	}
+	frameworks = a.catalogue(all, tree, o.Config.Frameworks)
 	if all, err = strict(all, a.strict); err != nil {
-		return o, err
+		return o, nil, err
 	}
 	if o.Policies, err = o.Config.Apply(all); err != nil {
-		return o, err
+		return o, nil, err
 	}
 	o.Today = time.Now()
-	if o.Selected, err = a.selected(o.Policies); err != nil {
-		return o, err
+	if o.Selected, err = a.selected(o.Policies, frameworks); err != nil {
+		return o, nil, err
 	}
 	if a.severity != "" {
 		o.Least = policy.Severity(a.severity)
 	}
 	if o.Reports, err = a.scanned(); err != nil {
-		return o, err
+		return o, nil, err
 	}
 	if a.safety != "" {
 		if o.Config.Safety, err = oneOf("safety", a.safety, policy.Safeties[:3]); err != nil {
-			return o, err
+			return o, nil, err
 		}
 	}
 	if a.kubernetes != "" {
 		o.Config.Kubernetes = a.kubernetes
 	}
 	if o.Kubernetes, err = o.Config.Minor(); err != nil {
-		return o, err
+		return o, nil, err
 	}
 	o.Exclude = append(slices.Clone(o.Config.Exclude), a.exclude...)
-	return o, nil
+	return o, frameworks, nil
 }
 
 // scanned reads the reports that --vulnerabilities names.
@@ -218,7 +221,7 @@ func strict(all []*policy.Policy, names []string) ([]*policy.Policy, error) {
 
 // library is every policy: the built-in ones, and the user's.
 func (a *app) library() ([]*policy.Policy, error) {
-	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names()}
+	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Languages: []policy.Language{gatekeeper.Language(), rego.Language()}}
 	builtin := &policy.Compiler{Analyzers: c.Analyzers, Fixers: c.Fixers, Lazy: true} // its tests compile it
 	all, err := builtin.LoadFS(policies.FS)
 	if err != nil {
@@ -264,7 +267,7 @@ func loadPath(c *policy.Compiler, name string) ([]*policy.Policy, error) {
 }
 
 // selected are the policies whose findings are asked for.
-func (a *app) selected(all []*policy.Policy) ([]*policy.Policy, error) {
+func (a *app) selected(all []*policy.Policy, frameworks catalogue) ([]*policy.Policy, error) {
 	out := all
 	if len(a.only) > 0 {
 		out = nil
@@ -283,12 +286,20 @@ func (a *app) selected(all []*policy.Policy) ([]*policy.Policy, error) {
 		}
 		out = slices.DeleteFunc(slices.Clone(out), func(p *policy.Policy) bool { return !p.Worst().AtLeast(least) })
 	}
-	if a.framework != "" {
-		out = slices.DeleteFunc(slices.Clone(out), func(p *policy.Policy) bool { return len(p.Controls[a.framework]) == 0 })
-		if len(out) == 0 {
-			return nil, fmt.Errorf("no policy answers a control of framework %q", a.framework)
-		}
+	if len(a.framework) == 0 {
+		return out, nil
 	}
+	c, err := frameworks()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.Find(a.framework); err != nil {
+		return nil, fmt.Errorf("--framework: %w", err)
+	}
+	out = slices.DeleteFunc(slices.Clone(out), func(p *policy.Policy) bool {
+		controls := c.Controls(p.Name)
+		return !slices.ContainsFunc(a.framework, func(name string) bool { return len(controls[name]) > 0 })
+	})
 	return out, nil
 }
 

@@ -165,7 +165,7 @@ func (r *remediation) read(repository *repo.Repository, commit string) (project,
 }
 
 func (r *remediation) readTree(tree fs.FS) (project, error) {
-	o, err := r.settings(tree)
+	o, frameworks, err := r.settings(tree)
 	if err != nil {
 		return project{}, err
 	}
@@ -175,7 +175,7 @@ func (r *remediation) readTree(tree fs.FS) (project, error) {
 		}
 	}
 	p, err := remediate.ReadProject(tree, o)
-	return project{Project: p}, err
+	return project{Project: p, catalogue: frameworks}, err
 }
 
 // publisher sends proposals to the repository on GitHub.

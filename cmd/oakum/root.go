@@ -41,7 +41,8 @@ type app struct {
 	only        []string
 	strict      []string
 	severity    string
-	framework   string
+	framework   []string
+	frameworks  []string
 	safety      string
 	kubernetes  string
 	exclude     []string
@@ -97,7 +98,8 @@ mends them by small, proved changes: as a diff, in place, or as pull requests.`,
 	f.StringSliceVar(&a.only, "policy", nil, "only these policies")
 	f.StringSliceVar(&a.strict, "strict", nil, "policies that the repository cannot exempt from, switch off or change")
 	f.StringVar(&a.severity, "severity", "", "only findings of this severity and worse: "+list(policy.Severities))
-	f.StringVar(&a.framework, "framework", "", "only policies that answer a control of this framework, e.g. pss")
+	f.StringSliceVar(&a.framework, "framework", nil, "only policies that answer a control of these frameworks, e.g. pss")
+	f.StringSliceVar(&a.frameworks, "frameworks", nil, "files and directories of your own frameworks, added to the built-in ones")
 	f.StringVar(&a.kubernetes, "kubernetes-version", "", "the version of the cluster, e.g. 1.34 (default: the newest known)")
 	f.StringSliceVar(&a.exclude, "exclude", nil, "globs of paths to leave out; ** crosses directories")
 	f.BoolVar(&a.noColor, "no-color", false, "no colours (also with NO_COLOR set)")

@@ -47,6 +47,13 @@ Paths in the output are relative to the repository root, as git's are.`,
 				}
 				r.Compare(b)
 			}
+			if report.ShowsControls(output) {
+				c, err := p.catalogue()
+				if err != nil {
+					return err
+				}
+				r.Answer(c.Controls)
+			}
 			err = r.Write(a.out, output, report.Options{Color: a.color(a.out), Version: version, Time: time.Now()})
 			if err != nil {
 				return fmt.Errorf("writing the report: %w", err)

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -22,6 +23,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/compliance"
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/remediate"
@@ -75,7 +77,7 @@ func ours(o official, findings []*detect.Finding, level api.Level, minor int) []
 	checks := o.inForce(level, minor)
 	ids := []string{}
 	for _, f := range findings {
-		for _, control := range f.Policy.Controls["pss"] {
+		for _, control := range answers()[f.Policy.Name] {
 			_, id, _ := strings.Cut(control, "/")
 			if _, ok := checks[id]; ok && !slices.Contains(ids, id) {
 				ids = append(ids, id)
@@ -86,31 +88,52 @@ func ours(o official, findings []*detect.Finding, level api.Level, minor int) []
 	return ids
 }
 
+// standards is the framework of the Pod Security Standards.
+var standards = sync.OnceValue(func() *compliance.Framework {
+	loaded, err := compliance.LoadFile(compliance.FS(), "pss.yaml")
+	if err != nil {
+		panic(err)
+	}
+	return loaded[0]
+})
+
+// answers are the controls of the standards that each policy answers.
+var answers = sync.OnceValue(func() map[string][]string {
+	out := map[string][]string{}
+	for _, c := range standards().Controls {
+		for _, name := range c.Policies {
+			out[name] = append(out[name], c.ID)
+		}
+	}
+	return out
+})
+
 // podSecurity are the policies that answer the Pod Security Standards.
 func podSecurity(t testing.TB) []*policy.Policy {
-	return slices.DeleteFunc(load(t), func(p *policy.Policy) bool { return len(p.Controls["pss"]) == 0 })
+	return slices.DeleteFunc(load(t), func(p *policy.Policy) bool { return len(answers()[p.Name]) == 0 })
 }
 
-// TestPodSecurityControls: every official check has a policy, and every control that a policy names exists.
+// TestPodSecurityControls: the framework has the official checks, each from
+// the version on that it is in force, and policies answer all of them.
 func TestPodSecurityControls(t *testing.T) {
 	t.Parallel()
-	want := map[string]bool{}
+	type control struct {
+		since    int
+		answered bool
+	}
+	want, got := map[string]control{}, map[string]control{}
 	for _, c := range psa.DefaultChecks() {
-		want[string(c.Level)+"/"+string(c.ID)] = true
+		first := c.Versions[0].MinimumVersion
+		want[string(c.Level)+"/"+string(c.ID)] = control{first.Minor(), true}
 	}
-	got := map[string]bool{}
-	for _, p := range podSecurity(t) {
-		for _, control := range p.Controls["pss"] {
-			got[control] = true
-			if !want[control] {
-				t.Errorf("policy %s: no official check is called %s", p.Name, control)
-			}
+	for _, c := range standards().Controls {
+		got[c.ID] = control{c.Kubernetes.Since, c.Automated && len(c.Policies) > 0}
+		if level, _, _ := strings.Cut(c.ID, "/"); level != c.Level {
+			t.Errorf("control %s is of level %s", c.ID, c.Level)
 		}
 	}
-	for control := range want {
-		if !got[control] {
-			t.Errorf("no policy answers %s", control)
-		}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v\nwant %v", got, want)
 	}
 }
 

@@ -18,7 +18,8 @@ import (
 type Compiler struct {
 	Analyzers []string
 	Fixers    []string
-	Lazy      bool // compile a policy when it is first used: for those that are tested elsewhere
+	Lazy      bool       // compile a policy when it is first used: for those that are tested elsewhere
+	Languages []Language // of other engines
 
 	once   sync.Once
 	env    *cel.Env

@@ -133,19 +133,20 @@ func podComponent(r *manifest.Resource) []component {
 			continue
 		}
 		here := append(at.Key("spec", "containers"), manifest.ItemStep("containers", containers, i))
-		f := &flags{shape: arguments, at: here.Key("command")}
+		list := "command"
 		if len(args) > 0 {
-			f.at = here.Key("args")
+			list = "args"
 		}
+		f := newFlags(arguments, here.Key(list), nil)
 		if name == "etcd" {
 			f.environment(c, here)
 		}
 		f.arguments(command, min(from, len(command)), here.Key("command"), name)
 		f.arguments(args, max(0, from-len(command)), here.Key("args"), name)
-		if _, elsewhere := f.values["config-file"]; elsewhere && name == "etcd" {
+		if _, elsewhere := f.written["config-file"]; elsewhere && name == "etcd" {
 			continue // etcd reads nothing but that file then
 		}
-		out = append(out, component{name: name, path: here, whole: true, flags: f})
+		out = append(out, component{name: name, path: here, whole: true, flags: f.settle()})
 	}
 	return out
 }
@@ -177,20 +178,25 @@ var configFields = map[string]map[string]manifest.Path{
 // configDocument is a component by its own configuration file, which tells
 // only a part of what its flags do.
 func configDocument(r *manifest.Resource) []component {
-	c := component{name: "kube-proxy", flags: &flags{shape: fields, fields: configFields[r.Kind]}}
-	c.flags.supplied(nil)
+	c := component{name: "kube-proxy", flags: newFlags(fields, nil, nil)}
+	c.flags.fields = configFields[r.Kind]
 	if r.Kind == "KubeSchedulerConfiguration" {
 		c.name = "kube-scheduler"
 	}
 	for name, at := range c.flags.fields {
 		if v, ok := get(r.Value, at); ok {
 			if s, ok := scalarText(v); ok {
-				c.flags.add(name, s, occurrence{path: at, all: []manifest.Path{at}})
+				here := spot{at: at}
+				c.flags.add(name, occurrence{text: s, value: here, all: []spot{here}})
 			}
 		}
 	}
+	c.flags.settle()
 	return []component{c}
 }
+
+// maxEmbedded bounds the text of a ConfigMap that is read as a configuration, in bytes.
+const maxEmbedded = 256 << 10
 
 // embedded are the components whose configuration kubeadm keeps in a ConfigMap
 // of the cluster. They are read; text in text is not edited.
@@ -202,6 +208,9 @@ func embedded(r *manifest.Resource) []component {
 	var out []component
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		text, _ := data[key].(string)
+		if len(text) > maxEmbedded {
+			continue
+		}
 		f, _ := manifest.Parse(r.File.Path, []byte(text), manifest.Plain, func(apiVersion, kind string) bool {
 			return configures(apiVersion, kind, []string{"kubelet", "kube-proxy"}) && strings.Contains(groupOf(apiVersion), "config.k8s.io")
 		})

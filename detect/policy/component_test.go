@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -154,7 +155,7 @@ func TestFlags(t *testing.T) {
 			"3 controllerManager.extraArgs.profiling: kube-controller-manager whole -",
 			`set controllerManager.extraArgs.profiling "false"`,
 		}},
-		{"Cluster API, a map", "kube-apiserver", off, "apiVersion: controlplane.cluster.x-k8s.io/v1beta1\nkind: KubeadmControlPlane\nmetadata: {name: x}\nspec: {kubeadmConfigSpec: {}}\n", []string{
+		{"Cluster API, a map", "kube-apiserver", off, "apiVersion: controlplane.cluster.x-k8s.io/v1beta1\nkind: KubeadmControlPlane\nmetadata: {name: x}\nspec: {version: v1.34.0, kubeadmConfigSpec: {}}\n", []string{
 			"4 spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs.profiling: kube-apiserver whole -",
 			`set spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs.profiling "false"`,
 		}},
@@ -162,7 +163,15 @@ func TestFlags(t *testing.T) {
 			"4 spec.template.spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs[name=profiling].value: kube-apiserver whole -",
 			`append spec.template.spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs map[string]interface {}{"name":"profiling", "value":"false"}`,
 		}},
-		{"workers of Cluster API", "kube-apiserver", off, "apiVersion: bootstrap.cluster.x-k8s.io/v1beta1\nkind: KubeadmConfigTemplate\nmetadata: {name: x}\nspec: {template: {spec: {joinConfiguration: {}}}}\n", nil},
+		{"Cluster API, a part", "kube-apiserver", off, "apiVersion: controlplane.cluster.x-k8s.io/v1beta1\nkind: KubeadmControlPlane\nmetadata: {name: x}\nspec: {kubeadmConfigSpec: {clusterConfiguration: {apiServer: {extraArgs: {profiling: \"true\"}}}}}\n", []string{
+			"4 spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs.profiling: kube-apiserver part true",
+			`set spec.kubeadmConfigSpec.clusterConfiguration.apiServer.extraArgs.profiling "false"`,
+		}},
+		{"the first machine of Cluster API", "kube-apiserver", off, "apiVersion: bootstrap.cluster.x-k8s.io/v1beta1\nkind: KubeadmConfig\nmetadata: {name: x}\nspec: {initConfiguration: {}, clusterConfiguration: {}}\n", []string{
+			"4 spec.clusterConfiguration.apiServer.extraArgs.profiling: kube-apiserver whole -",
+			`set spec.clusterConfiguration.apiServer.extraArgs.profiling "false"`,
+		}},
+		{"workers of Cluster API", "kube-apiserver", off, "apiVersion: bootstrap.cluster.x-k8s.io/v1beta1\nkind: KubeadmConfigTemplate\nmetadata: {name: x}\nspec: {template: {spec: {clusterConfiguration: {}, joinConfiguration: {}}}}\n", nil},
 		{"fields", "kube-scheduler", off, "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n", []string{
 			"1 enableProfiling: kube-scheduler part -",
 			"set enableProfiling false",
@@ -358,5 +367,38 @@ func TestKubelet(t *testing.T) {
 				t.Errorf("want and got differ:\n%s", d)
 			}
 		})
+	}
+}
+
+// TestPlace: a finding stays the same one when the flag gets another value, or goes.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	policies, err := compiler().Load("test.yaml", []byte(header+flagPolicy("kube-apiserver", "profiling", `{remove: "flag:profiling"}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"[kube-apiserver]", "[kube-apiserver, --profiling]", "[kube-apiserver, --profiling=true]", "[kube-apiserver, --profiling, x]"} {
+		violations, err := policies[0].Evaluate(resource(t, podHead+"      command: "+command+"\n"), policy.Context{Kubernetes: 37})
+		if err != nil || len(violations) != 1 {
+			t.Fatalf("%s: %d violations, %v", command, len(violations), err)
+		}
+		if got, want := violations[0].Place.String(), "spec.containers[name=c].flag:profiling"; got != want {
+			t.Errorf("%s: the finding is at %s, want %s", command, got, want)
+		}
+	}
+}
+
+// TestManyFlags: a command line of many repeated flags takes no time out of proportion.
+func TestManyFlags(t *testing.T) {
+	t.Parallel()
+	var src strings.Builder
+	src.WriteString(podHead + "      command:\n        - kube-apiserver\n")
+	for range 100_000 {
+		src.WriteString("        - --feature-gates=A=true\n")
+	}
+	start := time.Now()
+	found := judge(t, flagPolicy("kube-apiserver", "profiling", `{set: "flag:profiling", value: "false"}`), src.String())
+	if took := time.Since(start); len(found) != 2 || took > 20*time.Second {
+		t.Errorf("%d lines after %s, want 2 within seconds", len(found), took)
 	}
 }

@@ -22,14 +22,19 @@ type Context struct {
 	Related        func(r Related, namespace string) []any                       // resources of the same tree, as they are written; nil: none is known
 	Scanned        func(image string) *vuln.Report                               // what scanners found in it, nil for nothing known; nil: nothing is of any
 	Exposure       func(r *manifest.Resource, container map[string]any) []string // how a pod, and a container of it unless that is nil, is reached and what it reaches; nil: nothing is known
+	Objects        func(group, kind string) []*manifest.Resource                 // of the same tree, as far as some policy wants them; nil: none is known
+	All            func(yield func(*manifest.Resource) bool)                     // the same of every kind
+	Tree           any                                                           // is the same for every judgment over one tree
 }
 
 // Violation is one breach of a policy: where, and in what words.
 type Violation struct {
 	Path      manifest.Path // the exact field, from the resource's root; it may be absent
+	Place     manifest.Path // the same, whatever the field holds: tells the violation from others of its policy
 	Container string        // the container concerned, if it is about one
 	Message   string
-	Severity  Severity
+	Desired   map[string]any // the whole resource as the policy would have it; nil where Repair goes by the policy's fix
+	Severity  Severity       // of this one; empty: the policy's
 
 	Vulnerabilities []vuln.Vulnerability // those it is about, the worst first
 	Exposure        []string             // what makes these worse; empty unless it is about some
@@ -39,6 +44,9 @@ type Violation struct {
 
 // Wants tells whether the policy judges resources of a kind.
 func (p *Policy) Wants(apiVersion, kind string) bool {
+	if p.Language != "" {
+		return p.judge != nil && p.judge.Wants(apiVersion, kind)
+	}
 	return IsKind(p.Match.Kinds, apiVersion, kind) || configures(apiVersion, kind, p.Match.Components)
 }
 
@@ -87,7 +95,13 @@ func makesPods(r *manifest.Resource) bool {
 // Evaluate judges a resource. Violations come in the order of the resource.
 // An error means that the policy could not be evaluated, which is not a pass.
 func (p *Policy) Evaluate(r *manifest.Resource, ctx Context) ([]Violation, error) {
-	if p.Require == "" || !p.Judges(r, ctx) {
+	if !p.Judges(r, ctx) {
+		return nil, nil
+	}
+	if p.judge != nil {
+		return p.evaluateForeign(r, ctx)
+	}
+	if p.Require == "" {
 		return nil, nil
 	}
 	c, err := p.ready()
@@ -147,6 +161,10 @@ func (it item) violation() (Violation, error) {
 		if written {
 			break
 		}
+	}
+	v.Place = v.Path
+	if len(c.at) > 0 {
+		v.Place = c.at[0].stable(&it, v.Path)
 	}
 	var err error
 	if v.Message, err = c.message.render(&it); err != nil {

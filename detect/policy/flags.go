@@ -18,6 +18,15 @@ type flags struct {
 	fields  map[string]manifest.Path // shape fields only
 }
 
+// newFlags are flags that something supplies where none is written.
+func newFlags(shape shape, at manifest.Path, supplied map[string]string) *flags {
+	f := &flags{values: supplied, written: map[string][]occurrence{}, shape: shape, at: at}
+	if f.values == nil {
+		f.values = map[string]string{}
+	}
+	return f
+}
+
 // shape is how a resource writes flags.
 type shape int
 
@@ -31,10 +40,32 @@ const (
 
 // occurrence is one place where a flag is written.
 type occurrence struct {
-	path   manifest.Path   // of the scalar that holds the value
-	prefix string          // what stands before the value in that scalar
-	merged manifest.Path   // of what makes the value a part of another, if anything does
-	all    []manifest.Path // of what goes when the flag goes
+	text   string // the value
+	prefix string // what stands before the value in the scalar that holds it
+	value  spot   // that scalar
+	merged bool   // something beside the value makes it a part of another
+	all    []spot // what goes when the flag goes
+}
+
+// spot is a place in a resource: a path, or an item of a list there, and a key
+// in it. What tells an item from its neighbours is looked up when somebody
+// asks, since that takes a look at all of them.
+type spot struct {
+	at    manifest.Path
+	list  []any
+	index int
+	key   string
+}
+
+func (s spot) path() manifest.Path {
+	p := s.at
+	if s.list != nil {
+		p = append(p.Key(), manifest.ItemStep("", s.list, s.index))
+	}
+	if s.key != "" {
+		p = p.Key(s.key)
+	}
+	return p
 }
 
 // accumulating are flags that may be given several times, each time with more.
@@ -44,36 +75,34 @@ var accumulating = map[string]bool{
 	"service-account-key-file": true, "service-account-issuer": true, "api-audiences": true, "etcd-servers": true,
 }
 
-// supplied are values that something else gives where none is written.
-func (f *flags) supplied(values map[string]string) {
-	if f.values == nil {
-		f.values = map[string]string{}
+// add takes a flag that is written.
+func (f *flags) add(name string, o occurrence) {
+	switch o.text {
+	case "True", "TRUE", "False", "FALSE":
+		o.text = strings.ToLower(o.text)
 	}
-	for name, value := range values {
-		f.values[name] = value
-	}
+	f.written[name] = append(f.written[name], o)
 }
 
-// add takes a flag that is written: of several the last counts, or all do.
-func (f *flags) add(name, value string, o occurrence) {
-	if f.written == nil {
-		f.written = map[string][]occurrence{}
-		f.supplied(nil)
+// settle gives each flag the value that counts: the last one that is written,
+// or all of them where they add up.
+func (f *flags) settle() *flags {
+	for name, written := range f.written {
+		value := written[len(written)-1].text
+		if accumulating[name] && len(written) > 1 {
+			words := make([]string, len(written))
+			for i, o := range written {
+				words[i] = o.text
+			}
+			value = strings.Join(words, ",")
+		}
+		f.values[name] = value
 	}
-	switch value {
-	case "True", "TRUE", "False", "FALSE":
-		value = strings.ToLower(value)
-	}
-	if accumulating[name] && len(f.written[name]) > 0 {
-		value = f.values[name] + "," + value
-	}
-	f.values[name] = value
-	f.written[name] = append(f.written[name], o)
+	return f
 }
 
 // arguments reads a command line from its item from on; at leads to the list.
 func (f *flags) arguments(list []any, from int, at manifest.Path, component string) {
-	f.supplied(nil)
 	for i := from; i < len(list); i++ {
 		s, _ := list[i].(string)
 		name, ok := strings.CutPrefix(s, "--")
@@ -83,21 +112,21 @@ func (f *flags) arguments(list []any, from int, at manifest.Path, component stri
 		if !ok || name == "" {
 			continue
 		}
-		here := append(at.Key(), manifest.ItemStep("", list, i))
-		o := occurrence{path: here, all: []manifest.Path{here}}
+		o := occurrence{value: spot{at: at, list: list, index: i}}
+		o.all = []spot{o.value}
 		name, value, given := strings.Cut(name, "=")
 		switch {
 		case given:
-			o.prefix = s[:len(s)-len(value)]
+			o.text, o.prefix = value, s[:len(s)-len(value)]
 		case i+1 < len(list) && isValue(list[i+1]):
 			i++
-			value, _ = scalarText(list[i])
-			o.path = append(at.Key(), manifest.ItemStep("", list, i))
-			o.all = append(o.all, o.path)
+			o.text, _ = scalarText(list[i])
+			o.value.index = i
+			o.all = append(o.all, o.value)
 		default:
-			value, o.prefix = "true", s+"="
+			o.text, o.prefix = "true", s+"="
 		}
-		f.add(strings.ReplaceAll(name, "_", "-"), value, o)
+		f.add(strings.ReplaceAll(name, "_", "-"), o)
 	}
 }
 
@@ -123,30 +152,26 @@ func (f *flags) environment(container map[string]any, at manifest.Path) {
 	env, _ := container["env"].([]any)
 	for i := range env {
 		e, _ := env[i].(map[string]any)
-		name, _ := e["name"].(string)
-		value, ok := e["value"].(string)
-		if name, is := strings.CutPrefix(name, "ETCD_"); is && ok {
-			item := append(at.Key("env"), manifest.ItemStep("env", env, i))
-			f.add(strings.ToLower(strings.ReplaceAll(name, "_", "-")), value, occurrence{path: item.Key("value"), all: []manifest.Path{item}})
+		variable, _ := e["name"].(string)
+		text, ok := e["value"].(string)
+		if name, is := strings.CutPrefix(variable, "ETCD_"); is && ok {
+			item := spot{at: at.Key("env"), list: env, index: i}
+			o := occurrence{text: text, value: item, all: []spot{item}}
+			o.value.key = "value"
+			f.add(strings.ToLower(strings.ReplaceAll(name, "_", "-")), o)
 		}
 	}
 }
 
-// extra reads the additional flags of an installer's file: a list or a map,
-// by its version. at leads there.
-func (f *flags) extra(v any, at manifest.Path, listed bool) {
-	f.supplied(nil)
-	f.at, f.shape = at, entries
-	if listed {
-		f.shape = pairs
-	}
+// extra reads the additional flags of an installer's file, which are a list or a map.
+func (f *flags) extra(v any) {
 	switch v := v.(type) {
 	case map[string]any:
 		f.shape = entries
 		for name, value := range v {
-			if s, ok := scalarText(value); ok {
-				here := at.Key(name)
-				f.add(name, s, occurrence{path: here, all: []manifest.Path{here}})
+			if text, ok := scalarText(value); ok {
+				here := spot{at: f.at, key: name}
+				f.add(name, occurrence{text: text, value: here, all: []spot{here}})
 			}
 		}
 	case []any:
@@ -154,19 +179,20 @@ func (f *flags) extra(v any, at manifest.Path, listed bool) {
 		for i := range v {
 			item, _ := v[i].(map[string]any)
 			name, _ := item["name"].(string)
-			value, ok := scalarText(item["value"])
+			text, ok := scalarText(item["value"])
 			if name == "" || !ok {
 				continue
 			}
-			here := append(at.Key(), manifest.ItemStep("extraArgs", v, i))
-			o := occurrence{path: here.Key("value"), all: []manifest.Path{here}}
+			here := spot{at: f.at, list: v, index: i}
+			o := occurrence{text: text, value: here, all: []spot{here}}
+			o.value.key = "value"
 			switch item["mergeMethod"] {
 			case "append":
-				value, o.merged = f.values[name]+value, here.Key("mergeMethod")
+				o.text, o.merged = f.values[name]+text, true
 			case "prepend":
-				value, o.merged = value+f.values[name], here.Key("mergeMethod")
+				o.text, o.merged = text+f.values[name], true
 			}
-			f.add(name, value, o)
+			f.add(name, o)
 		}
 	}
 }
@@ -174,7 +200,7 @@ func (f *flags) extra(v any, at manifest.Path, listed bool) {
 // path is where a flag is written, or would be.
 func (f *flags) path(name string) manifest.Path {
 	if o := f.written[name]; len(o) > 0 && f.shape != unwritable {
-		return o[len(o)-1].path
+		return o[len(o)-1].value.path()
 	}
 	switch f.shape {
 	case unwritable:
@@ -196,9 +222,9 @@ func (f *flags) set(name, value string) ([]Edit, error) {
 	}
 	if written := f.written[name]; len(written) > 0 {
 		last := written[len(written)-1]
-		edits := []Edit{{Op: Set, Path: last.path, Value: f.typed(last.prefix + value)}}
-		if last.merged != nil {
-			edits = append(edits, Edit{Op: Remove, Path: last.merged})
+		edits := []Edit{{Op: Set, Path: last.value.path(), Value: f.typed(last.prefix + value)}}
+		if last.merged {
+			edits = append(edits, Edit{Op: Remove, Path: last.all[0].path().Key("mergeMethod")})
 		}
 		if accumulating[name] {
 			edits = append(edits, removals(written[:len(written)-1])...)
@@ -238,8 +264,8 @@ func (f *flags) remove(name string) []Edit {
 func removals(of []occurrence) []Edit {
 	var out []Edit
 	for _, o := range slices.Backward(of) {
-		for _, path := range slices.Backward(o.all) {
-			out = append(out, Edit{Op: Remove, Path: path})
+		for _, s := range slices.Backward(o.all) {
+			out = append(out, Edit{Op: Remove, Path: s.path()})
 		}
 	}
 	return out

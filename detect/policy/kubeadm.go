@@ -26,22 +26,25 @@ func kubeadmCluster(r *manifest.Resource, at manifest.Path) []component {
 		if _, external := get(cluster, manifest.Path{}.Key("etcd", "external")); external && section.name == "etcd" {
 			continue
 		}
-		c := component{name: section.name, path: section.path, whole: true, flags: &flags{}}
-		c.flags.supplied(kubeadmFlags(section.name, cluster))
-		c.flags.read(r, section.path.Key("extraArgs"))
-		out = append(out, c)
+		f := extraFlags(r, section.path.Key("extraArgs"), kubeadmFlags(section.name, cluster))
+		out = append(out, component{name: section.name, path: section.path, whole: true, flags: f})
 	}
 	return out
 }
 
-// read reads the additional flags at a path of a resource of kubeadm or of
-// Cluster API. New versions of both list them, old ones have a map.
-func (f *flags) read(r *manifest.Resource, at manifest.Path) {
-	extra, _ := get(r.Value, at)
+// extraFlags reads the additional flags at a path of a resource of kubeadm or
+// of Cluster API. New versions of both list them, old ones have a map.
+func extraFlags(r *manifest.Resource, at manifest.Path, supplied map[string]string) *flags {
 	_, version, _ := strings.Cut(r.APIVersion, "/")
-	mapped := strings.HasPrefix(version, "v1alpha") || version == "v1beta1" ||
-		r.Group() == "kubeadm.k8s.io" && (version == "v1beta2" || version == "v1beta3")
-	f.extra(extra, at, !mapped)
+	shape := pairs
+	if strings.HasPrefix(version, "v1alpha") || version == "v1beta1" ||
+		r.Group() == "kubeadm.k8s.io" && (version == "v1beta2" || version == "v1beta3") {
+		shape = entries
+	}
+	f := newFlags(shape, at, supplied)
+	written, _ := get(r.Value, at)
+	f.extra(written)
+	return f.settle()
 }
 
 // kubeadmNode are the kubelets that an InitConfiguration or JoinConfiguration
@@ -52,27 +55,35 @@ func kubeadmNode(r *manifest.Resource, at manifest.Path) []component {
 	if _, ok := get(r.Value, extra); !ok {
 		return nil
 	}
-	c := component{name: "kubelet", path: section, flags: &flags{}}
-	c.flags.read(r, extra)
+	c := component{name: "kubelet", path: section, flags: extraFlags(r, extra, nil)}
 	c.kubelet = newKubelet(nil, c.flags, nil)
 	return []component{c}
 }
 
 // clusterAPI are the components that a resource of Cluster API's kubeadm
 // providers configures. A control plane without a ClusterConfiguration gets
-// one of defaults.
+// one of defaults; one without a version is a part of another. Machines that
+// only join are given a ClusterConfiguration in vain.
 func clusterAPI(r *manifest.Resource) []component {
-	at := manifest.Path{}.Key("spec")
+	at, whole := manifest.Path{}.Key("spec"), true
+	if _, version := get(r.Value, at.Key("version")); r.Kind == "KubeadmControlPlane" && !version {
+		whole = false
+	}
 	if strings.HasSuffix(r.Kind, "Template") {
 		at = at.Key("template", "spec")
 	}
-	controlPlane := strings.HasPrefix(r.Kind, "KubeadmControlPlane")
-	if controlPlane {
+	founds := strings.HasPrefix(r.Kind, "KubeadmControlPlane")
+	if founds {
 		at = at.Key("kubeadmConfigSpec")
+	} else if r.Kind == "KubeadmConfig" {
+		_, founds = get(r.Value, at.Key("initConfiguration"))
 	}
 	var out []component
-	if _, written := get(r.Value, at.Key("clusterConfiguration")); written || controlPlane {
+	if founds {
 		out = kubeadmCluster(r, at.Key("clusterConfiguration"))
+		for i := range out {
+			out[i].whole = whole
+		}
 	}
 	out = append(out, kubeadmNode(r, at.Key("initConfiguration"))...)
 	return append(out, kubeadmNode(r, at.Key("joinConfiguration"))...)

@@ -232,8 +232,7 @@ func flagText(value any) string {
 // kubeletDocument is the kubelet of a KubeletConfiguration. Beside other
 // documents of kubeadm it is kubeadm's, which fills in what is missing.
 func kubeletDocument(r *manifest.Resource) []component {
-	c := component{name: "kubelet", whole: true, flags: &flags{}}
-	c.flags.supplied(nil)
+	c := component{name: "kubelet", whole: true, flags: newFlags(fields, nil, nil)}
 	value := r.Value
 	for _, other := range r.File.Resources {
 		if other.Group() == "kubeadm.k8s.io" {
@@ -260,7 +259,7 @@ func eksctlNodes(r *manifest.Resource) []component {
 				continue
 			}
 			at := append(manifest.Path{}.Key(list), manifest.ItemStep(list, groups, i)).Key("kubeletExtraConfig")
-			c := component{name: "kubelet", path: at, flags: &flags{values: map[string]string{}}}
+			c := component{name: "kubelet", path: at, flags: newFlags(fields, nil, nil)}
 			c.kubelet = newKubelet(config, c.flags, at)
 			out = append(out, c)
 		}
@@ -278,8 +277,9 @@ func eksNode(r *manifest.Resource) []component {
 	section, _ := v.(map[string]any)
 	config, _ := section["config"].(map[string]any)
 	list, _ := section["flags"].([]any)
-	c := component{name: "kubelet", path: at, flags: &flags{shape: arguments, at: at.Key("flags")}}
+	c := component{name: "kubelet", path: at, flags: newFlags(arguments, at.Key("flags"), nil)}
 	c.flags.arguments(list, 0, at.Key("flags"), c.name)
+	c.flags.settle()
 	c.kubelet = newKubelet(config, c.flags, at.Key("config"))
 	return []component{c}
 }

@@ -40,7 +40,7 @@ type file struct {
 	Spec Policy `yaml:"spec"`
 }
 
-// source remembers where the parts of a policy stand in its file.
+// origin remembers where the parts of a policy stand in its file.
 type origin struct {
 	file string
 	root *yaml.Node
@@ -79,50 +79,85 @@ func (o origin) find(keys []string) *yaml.Node {
 // Load reads the policies of a file: one document each. Every policy is
 // compiled, unless the compiler is lazy; the errors are *Error and name file, line and what is wrong.
 func (c *Compiler) Load(name string, src []byte) ([]*Policy, error) {
+	policies, docs, err := c.read(name, src)
+	if err != nil {
+		return nil, err
+	}
+	more, err := c.foreign(docs)
+	return append(policies, more...), err
+}
+
+// read is Load without making policies of the documents in other languages.
+func (c *Compiler) read(name string, src []byte) ([]*Policy, []*Document, error) {
 	if len(src) > maxPolicyFile {
-		return nil, &Error{File: name, Message: fmt.Sprintf("policy file is larger than %d KiB", maxPolicyFile>>10)}
+		return nil, nil, &Error{File: name, Message: fmt.Sprintf("policy file is larger than %d KiB", maxPolicyFile>>10)}
+	}
+	if isRego(name) {
+		root := &yaml.Node{Kind: yaml.MappingNode, Line: 1, Column: 1}
+		return nil, []*Document{{File: name, Kind: RegoKind, Value: map[string]any{"rego": string(src)}, origin: origin{file: name, root: root}}}, nil
 	}
 	var policies []*Policy
+	var docs []*Document
 	nodes, strict := yaml.NewDecoder(bytes.NewReader(src)), yaml.NewDecoder(bytes.NewReader(src))
 	strict.KnownFields(true)
 	for {
 		var doc yaml.Node
 		if err := nodes.Decode(&doc); errors.Is(err, io.EOF) {
-			return policies, nil
+			return policies, docs, nil
 		} else if err != nil {
-			return nil, yamlError(name, err)
+			return nil, nil, yamlError(name, err)
 		}
 		var f file
-		if err := strict.Decode(&f); err != nil {
-			return nil, yamlError(name, err)
+		o := origin{file: name, root: doc.Content[0]}
+		strictly := strict.Decode(&f)
+		if o.find([]string{"apiVersion"}).Value != APIVersion && len(c.Languages) > 0 {
+			d, err := document(name, o.root)
+			if err != nil {
+				return nil, nil, err
+			}
+			if d != nil {
+				docs = append(docs, d)
+			}
+			continue
+		}
+		if strictly != nil {
+			return nil, nil, yamlError(name, strictly)
 		}
 		p := &f.Spec
 		p.Name, p.File = f.Metadata.Name, name
-		o := origin{file: name, root: doc.Content[0]}
 		if err := c.check(&f, o); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		p.code = &code{compile: func() (*compiled, error) { return c.compile(p, o) }}
 		if !c.Lazy {
 			if _, err := p.ready(); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		policies = append(policies, p)
 	}
 }
 
-// LoadFS loads every *.yaml and *.yml file of a tree, in order of path. It
+// RegoKind is the kind of a document that is a file of Rego: its value has the
+// text, as rego.
+const RegoKind = "Rego"
+
+// isRego tells files of rules from those that test them.
+func isRego(name string) bool {
+	return path.Ext(name) == ".rego" && !strings.HasSuffix(name, "_test.rego")
+}
+
+// LoadFS loads every *.yaml, *.yml and *.rego file of a tree, in order of path. It
 // goes on after a bad file and joins the errors.
 func (c *Compiler) LoadFS(tree fs.FS) ([]*Policy, error) {
 	var names []string
 	err := fs.WalkDir(tree, ".", func(p string, d fs.DirEntry, err error) error {
-		if ext := path.Ext(p); err == nil && !d.IsDir() && (ext == ".yaml" || ext == ".yml") {
+		if ext := path.Ext(p); err == nil && !d.IsDir() && (ext == ".yaml" || ext == ".yml" || isRego(p) && len(c.Languages) > 0) {
 			names = append(names, p)
 		}
 		return err
 	})
-	loaded, errs := make([][]*Policy, len(names)), make([]error, len(names)+1)
+	loaded, docs, errs := make([][]*Policy, len(names)), make([][]*Document, len(names)), make([]error, len(names)+1)
 	errs[len(names)] = err
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0)) // compiling keeps a core busy
@@ -132,13 +167,18 @@ func (c *Compiler) LoadFS(tree fs.FS) ([]*Policy, error) {
 			defer func() { <-slots }()
 			src, err := fs.ReadFile(tree, name)
 			if err == nil {
-				loaded[i], err = c.Load(name, src)
+				loaded[i], docs[i], err = c.read(name, src)
 			}
 			errs[i] = err
 		})
 	}
 	wg.Wait()
-	return slices.Concat(loaded...), errors.Join(errs...)
+	policies := slices.Concat(loaded...)
+	if all := slices.Concat(docs...); len(all) > 0 {
+		more, err := c.foreign(all)
+		policies, errs = append(policies, more...), append(errs, err)
+	}
+	return policies, errors.Join(errs...)
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)

@@ -28,6 +28,9 @@ func (sc scope) parsePlace(s string) (place, error) {
 			if sc.components == nil || from == "kubelet" && !slices.Equal(sc.components, []string{"kubelet"}) {
 				return p, fmt.Errorf("%s: only a policy of components has flags, and only one of the kubelet its fields", s)
 			}
+			if rest == "" || rest == "." {
+				return p, fmt.Errorf("%s: name the flag or the field", s)
+			}
 			if p.from, p.flag = from, rest; from == "flag" {
 				return p, nil
 			}
@@ -58,6 +61,15 @@ func (p place) resolve(it *item) manifest.Path {
 		return at
 	}
 	return it.path().Join(p.path)
+}
+
+// stable is a path that does not change with what is written there: a flag may
+// be an item of a list, whose path is the item itself.
+func (p place) stable(it *item, path manifest.Path) manifest.Path {
+	if p.flag == "" {
+		return path
+	}
+	return it.path().Key(p.from + ":" + p.flag)
 }
 
 // edits are what a resource needs for an operation at the place.

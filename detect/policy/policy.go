@@ -70,10 +70,14 @@ type Policy struct {
 	Message         string               `yaml:"message"`
 	Vulnerabilities string               `yaml:"vulnerabilities"` // an expression: those that a finding is about, and is ranked by
 	Fix             *Fix                 `yaml:"fix"`
+	Language        string               `yaml:"-"` // the kind of a foreign policy, empty for oakum's own
+	Mutates         bool                 `yaml:"-"` // the foreign policy says how what breaks it should be
+	Unjudged        string               `yaml:"-"` // why nothing at all is judged by it
 
 	FixSafety Safety `yaml:"-"` // in place of what Fix says, where it is not empty
 
-	code *code
+	code  *code
+	judge Judge // of a foreign policy
 }
 
 // Overrides change a policy for a repository.

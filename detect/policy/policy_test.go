@@ -53,6 +53,8 @@ func TestRefused(t *testing.T) {
 		{"misspelt field of the kubelet", "  message: m\n  match: {components: [kubelet]}\n  require: kubelet.readOnlyport == 0\n", "undefined field 'readOnlyport'"},
 		{"the kubelet of another component", "  message: m\n  match: {components: [etcd]}\n  require: kubelet.readOnlyPort == 0\n", "undeclared reference to 'kubelet'"},
 		{"flag of a pod", "  message: m\n  match: {kinds: [Pod]}\n  require: 'true'\n  at: flag:x\n", "flag:x: only a policy of components has flags"},
+		{"no flag", "  message: m\n  match: {components: [etcd]}\n  require: 'true'\n  at: 'flag:'\n", "flag:: name the flag or the field"},
+		{"the whole kubelet", "  message: m\n  match: {components: [kubelet]}\n  require: 'true'\n  at: kubelet:.\n", "kubelet:.: name the flag or the field"},
 		{"flag as a list", "  message: m\n  match: {components: [etcd]}\n  require: 'true'\n  fix: {title: t, safety: [{level: safe, because: b}], edits: [{append: 'flag:x', value: y}]}\n", "flag:x is set or removed: it is no list"},
 		{"unknown severity of a rule", "  message: m\n  match: {kinds: [Pod]}\n  severities: [{level: awful, when: 'true'}]\n  require: 'true'\n", "test.yaml:10:15: severities need a level, one of [critical high medium low info], and when it counts"},
 		{"severity without a condition", "  message: m\n  match: {kinds: [Pod]}\n  severities: [{level: high}]\n  require: 'true'\n", "and when it counts"},

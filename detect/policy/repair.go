@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -41,6 +42,9 @@ type Repair struct {
 
 // Boldest says at which safety the policy mends at the earliest.
 func (p *Policy) Boldest() Safety {
+	if p.Mutates {
+		return cmp.Or(p.FixSafety, Review)
+	}
 	if p.Fix == nil || len(p.Fix.Edits) == 0 && p.Fix.Fixer == "" {
 		return Manual
 	}
@@ -59,6 +63,9 @@ func (p *Policy) Boldest() Safety {
 // Repair evaluates the policy's fix for a violation of it.
 func (v Violation) Repair() (Repair, error) {
 	it := v.item
+	if it.policy.Language != "" {
+		return v.foreignRepair(), nil
+	}
 	fix, c := it.policy.Fix, it.code.fix
 	if fix == nil {
 		return Repair{Safety: Manual, Because: "the policy has no fix"}, nil

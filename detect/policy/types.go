@@ -74,6 +74,7 @@ func newSchema(base types.Provider) *schema {
 		s.celType(t)
 	}
 	s.celType(vulnerabilityType)
+	s.celType(reflect.TypeFor[kubeletConfiguration]()) // what is not known from the start would be written by several at once
 	return s
 }
 

@@ -1,0 +1,134 @@
+package compliance_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/compliance"
+	"github.com/oakum-dev/oakum/detect/policies"
+	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/fixers"
+)
+
+// unmapped are built-in policies that no framework names, and why.
+var unmapped = map[string]string{
+	"image-vulnerabilities": "it is silent without reports of scanners, and a control would pass by that silence",
+}
+
+func builtIn(t testing.TB) ([]*compliance.Framework, []*policy.Policy) {
+	t.Helper()
+	frameworks, err := compliance.LoadFS(compliance.FS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names()}
+	all, err := c.LoadFS(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return frameworks, all
+}
+
+// TestBuiltIn: the built-in frameworks name policies that there are, and every
+// built-in policy is in one of them or on the list with a reason.
+func TestBuiltIn(t *testing.T) {
+	t.Parallel()
+	frameworks, all := builtIn(t)
+	if len(frameworks) != 16 {
+		t.Errorf("%d frameworks", len(frameworks))
+	}
+	c, err := compliance.NewCatalogue(frameworks, all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		mapped := len(c.Controls(p.Name)) > 0
+		if _, listed := unmapped[p.Name]; mapped == listed {
+			t.Errorf("policy %s: in a framework %t, on the list of those that are in none %t", p.Name, mapped, listed)
+		}
+		if len(p.Controls) > 0 {
+			t.Errorf("policy %s names controls itself: frameworks say which policies answer them", p.Name)
+		}
+	}
+	for _, f := range frameworks {
+		if f.Version == "" || !strings.HasPrefix(f.Source, "https://") || f.Note == "" {
+			t.Errorf("framework %s has version %q, source %q and note %q", f.Name, f.Version, f.Source, f.Note)
+		}
+		if f.Name+".yaml" != f.File {
+			t.Errorf("framework %s is in %s", f.Name, f.File)
+		}
+	}
+}
+
+// TestTwoSources: two references have each control, or the file says which
+// one disagrees and why it is not followed.
+func TestTwoSources(t *testing.T) {
+	t.Parallel()
+	frameworks, _ := builtIn(t)
+	for _, f := range frameworks {
+		disputed := map[string]bool{}
+		for _, d := range f.Disagreements {
+			for _, id := range d.Controls {
+				disputed[id] = true
+			}
+		}
+		for _, c := range f.Controls {
+			if len(c.ConfirmedBy) < 2 && !disputed[c.ID] {
+				t.Errorf("framework %s: control %s is confirmed by %v alone", f.Name, c.ID, c.ConfirmedBy)
+			}
+			for i, name := range c.ConfirmedBy {
+				if slices.Contains(c.ConfirmedBy[:i], name) {
+					t.Errorf("framework %s: control %s is confirmed twice by %s", f.Name, c.ID, name)
+				}
+			}
+		}
+	}
+}
+
+// TestVersionsAgree: what the versions of a benchmark say in the same words,
+// the same policies answer.
+func TestVersionsAgree(t *testing.T) {
+	t.Parallel()
+	frameworks, _ := builtIn(t)
+	type answer struct{ where, policies, guidance string }
+	seen := map[string]answer{}
+	n := 0
+	for _, f := range frameworks {
+		if !strings.HasPrefix(f.Name, "cis-") {
+			continue
+		}
+		for _, c := range f.Controls {
+			got := answer{f.Name + " " + c.ID, strings.Join(c.Policies, " "), c.Guidance}
+			want, ok := seen[c.Title]
+			if !ok || len(c.Policies) == 0 && want.policies == "" {
+				seen[c.Title] = got
+				continue
+			}
+			n++
+			if got.policies != want.policies || got.guidance != want.guidance {
+				t.Errorf("%q is answered by %q (%s) and by %q (%s)", c.Title, want.policies, want.where, got.policies, got.where)
+			}
+		}
+	}
+	if n < 200 {
+		t.Errorf("%d controls were compared", n)
+	}
+}
+
+// TestLaws: no policy shows compliance with a law about organizations.
+func TestLaws(t *testing.T) {
+	t.Parallel()
+	frameworks, _ := builtIn(t)
+	for _, f := range frameworks {
+		if f.Name != "gdpr" && f.Name != "hipaa" {
+			continue
+		}
+		for _, c := range f.Controls {
+			if c.Automated {
+				t.Errorf("%s %s can be passed without a person", f.Name, c.ID)
+			}
+		}
+	}
+}
