@@ -197,6 +197,9 @@ func (a *app) scanned() ([]*vuln.Report, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--vulnerabilities: %s: %w", name, err)
 		}
+		for _, r := range reports {
+			r.Given = true
+		}
 		if out = append(out, reports...); len(out) > vuln.MaxReports {
 			return nil, fmt.Errorf("--vulnerabilities: reports on more than %d images", vuln.MaxReports)
 		}

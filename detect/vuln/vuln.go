@@ -31,6 +31,7 @@ type Vulnerability struct {
 type Report struct {
 	File            string          // where it was read
 	Object          string          // in the file, where it has several
+	Given           bool            // by who runs oakum, not by the tree that is judged
 	Scanner         string          // Trivy, Grype, …
 	Date            time.Time       // of the scan; zero where the report does not say
 	Names           []Reference     // what the image was called when it was scanned
@@ -200,7 +201,8 @@ func (x *Index) name(name string, r *Report) {
 	}
 }
 
-// Of is the newest report of an image, nil where there is none. An image that
+// Of is the report that counts for an image, nil where there is none: one that
+// was given before those of the tree, and of these the newest. An image that
 // is named by digest is that one only: a report that knows another digest is
 // not about it, whatever its tag.
 func (x *Index) Of(image string) *Report {
@@ -209,12 +211,14 @@ func (x *Index) Of(image string) *Report {
 	}
 	ref := ParseReference(image)
 	if ref.Digest == "" {
-		return newest(x.tags[Reference{Name: ref.Name, Tag: cmp.Or(ref.Tag, latest)}])
+		return foremost(x.tags[Reference{Name: ref.Name, Tag: cmp.Or(ref.Tag, latest)}])
 	}
-	if r := newest(x.digests[ref.Digest]); r != nil {
-		return r
+	known := foremost(x.digests[ref.Digest])
+	tagged := foremost(slices.DeleteFunc(slices.Clone(x.tags[Reference{Name: ref.Name, Tag: ref.Tag}]), func(r *Report) bool { return len(r.Digests) > 0 }))
+	if known == nil || tagged != nil && tagged.Given && !known.Given {
+		return tagged
 	}
-	return newest(slices.DeleteFunc(slices.Clone(x.tags[Reference{Name: ref.Name, Tag: ref.Tag}]), func(r *Report) bool { return len(r.Digests) > 0 }))
+	return known
 }
 
 // Named lists the reports of all images of a name, in the order they were given.
@@ -225,11 +229,13 @@ func (x *Index) Named(name string) []*Report {
 	return x.names[name]
 }
 
-// newest is the report of the last date; of several the last one given.
-func newest(reports []*Report) *Report {
+// foremost is the report that counts of several about the same image: what the
+// tree says never outdoes what was given, and the newer counts; of two alike
+// it is the later in the list.
+func foremost(reports []*Report) *Report {
 	var out *Report
 	for _, r := range reports {
-		if out == nil || !r.Date.Before(out.Date) {
+		if out == nil || r.Given && !out.Given || r.Given == out.Given && !r.Date.Before(out.Date) {
 			out = r
 		}
 	}

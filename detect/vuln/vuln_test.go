@@ -105,6 +105,7 @@ func TestReadErrors(t *testing.T) {
 func TestIndex(t *testing.T) {
 	t.Parallel()
 	one, two, three := "sha256:"+strings.Repeat("1", 64), "sha256:"+strings.Repeat("2", 64), "sha256:"+strings.Repeat("3", 64)
+	four := "sha256:" + strings.Repeat("4", 64)
 	report := func(where, day string, names ...string) *vuln.Report {
 		r := &vuln.Report{File: where}
 		r.Date, _ = time.Parse(time.DateOnly, day)
@@ -119,6 +120,10 @@ func TestIndex(t *testing.T) {
 		}
 		return r
 	}
+	given := func(r *vuln.Report) *vuln.Report {
+		r.Given = true
+		return r
+	}
 	x := vuln.NewIndex([]*vuln.Report{
 		report("old", "2026-01-01", "shop/web:1@"+one),
 		report("new", "2026-02-01", "shop/web:1@"+two),
@@ -126,6 +131,9 @@ func TestIndex(t *testing.T) {
 		report("tar", "", "registry.example.org:5000/shop/cart:2"),
 		report("first", "2026-01-01", "shop/mail:1"),
 		report("second", "2026-01-01", "shop/mail:1"),
+		given(report("given", "2026-01-01", "shop/seed:1")),
+		report("of the tree", "2099-01-01", "shop/seed:1@"+four),
+		given(report("given too", "2026-01-02", "shop/seed:1")),
 	})
 	for _, test := range []struct{ image, want string }{
 		{"shop/web:1", "new"},
@@ -138,6 +146,8 @@ func TestIndex(t *testing.T) {
 		{"registry.example.org:5000/shop/cart", ""},
 		{"shop/mail:1", "second"},
 		{"shop/web:2", ""},
+		{"shop/seed:1", "given too"}, // what the tree says does not outdo it
+		{"shop/seed:1@" + four, "given too"},
 		{"shop/web", ""},
 		{"", ""},
 		{"shop/api@" + three, ""},
