@@ -193,6 +193,10 @@ func (it *item) ResolveName(name string) (any, bool) {
 		return it.namespace(), true
 	case "serviceAccount":
 		return it.serviceAccount(), true
+	case "vulnerabilities":
+		return it.vulnerabilities(), true
+	case "exposure":
+		return it.exposure(), true
 	case "bindings":
 		if it.context.Bindings == nil {
 			return []string{}, true
