@@ -92,7 +92,6 @@ func (c *Compiler) compile(p *Policy, o origin) (*compiled, error) {
 	if b.env, err = out.scope.declare(c.env, c.schema, p); err != nil {
 		return nil, o.at([]string{"spec"}, "%v", err)
 	}
-	out.where = b.condition(p.Match.Where, "spec", "match", "where")
 	for i, v := range p.Variables {
 		program, t := b.expression(v.Expression, nil, "spec", "variables", strconv.Itoa(i), "expression")
 		if b.err != nil {
@@ -103,6 +102,7 @@ func (c *Compiler) compile(p *Policy, o origin) (*compiled, error) {
 			return nil, o.at([]string{"spec", "variables", strconv.Itoa(i)}, "variable %s: %v", v.Name, err)
 		}
 	}
+	out.where = b.condition(p.Match.Where, "spec", "match", "where")
 	out.require = b.condition(p.Require, "spec", "require")
 	out.message = b.text(p.Message, "spec", "message")
 	for i, s := range p.At {

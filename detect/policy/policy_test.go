@@ -100,8 +100,8 @@ func TestScopes(t *testing.T) {
 			pod + "spec.containers[name=second]: containers/second\n" + pod + "spec.initContainers[name=first]: initContainers/first",
 		},
 		{
-			"list in containers", "  match: {kinds: [Pod], each: containers.ports}\n  message: '{container.name} {port.containerPort}'\n  at: .\n",
-			pod + "spec.containers[name=second].ports[containerPort=1]: second 1\n" + pod + "spec.containers[name=second].ports[containerPort=2]: second 2",
+			"list in containers", "  match: {kinds: [Pod], each: containers.ports}\n  message: '{container.name} {port.containerPort} {index}'\n  at: .\n",
+			pod + "spec.containers[name=second].ports[containerPort=1]: second 1 0\n" + pod + "spec.containers[name=second].ports[containerPort=2]: second 2 1",
 		},
 		{
 			"strings in containers", "  match: {kinds: [Pod], each: containers.securityContext.capabilities.add}\n  message: '{capability}'\n",
@@ -123,6 +123,10 @@ func TestScopes(t *testing.T) {
 		{
 			"where and parameters", "  match: {kinds: [Pod], each: containers, where: container.name == params.only}\n  parameters: {only: {default: first}}\n  message: '{{{params.only}}'\n",
 			pod + "spec.initContainers[name=first]: {first}",
+		},
+		{
+			"where and variables", "  match: {kinds: [Pod], each: containers, where: short == 'fir'}\n  variables: [{name: short, expression: 'container.name.substring(0, 3)'}]\n  message: '{short}'\n",
+			pod + "spec.initContainers[name=first]: fir",
 		},
 		{"kind of another group", "  match: {kinds: [example.org/CronJob]}\n  message: m\n", ""},
 		{"version", "  match: {kinds: [Pod]}\n  kubernetes: {since: 31}\n  message: m\n", ""},

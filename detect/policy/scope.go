@@ -169,6 +169,9 @@ func (sc scope) declare(env *cel.Env, s *schema, p *Policy) (*cel.Env, error) {
 	if sc.mapping {
 		options = append(options, cel.Variable("key", cel.StringType))
 	}
+	if len(sc.each) > 0 && !sc.mapping {
+		options = append(options, cel.Variable("index", cel.IntType))
+	}
 	if sc.item != "" && sc.item != "container" {
 		options = append(options, cel.Variable(sc.item, typed(sc.itemType)))
 	}
