@@ -69,9 +69,12 @@ func (j Judgment) Judged() int {
 }
 
 // Counts are the controls of an assessment by verdict, those of one level or,
-// where it is empty, all.
+// where it is empty, all. Each verdict has a number.
 func (a Assessment) Counts(level string) map[Verdict]int {
 	out := map[Verdict]int{}
+	for _, v := range Verdicts {
+		out[v] = 0
+	}
 	for _, j := range a.Judgments {
 		if level == "" || j.Control.Level == level {
 			out[j.Verdict]++
