@@ -22,6 +22,7 @@ type Compliance struct {
 	Version    string           `json:"version"` // of oakum
 	Commit     *Commit          `json:"commit"`  // null: what was judged is in no repository
 	Frameworks []Framework      `json:"frameworks"`
+	Findings   []*Evidence      `json:"findings"` // that bear on a control, each once
 	Summary    Summary          `json:"summary"`
 	Errors     []manifest.Error `json:"errors"`
 
@@ -64,7 +65,9 @@ type Control struct {
 	Reason   string             `json:"reason"`   // why a person must judge, or nothing can be said
 	Guidance string             `json:"guidance"` // what a person has to look at
 	Policies []ControlPolicy    `json:"policies"`
-	Evidence []ControlEvidence  `json:"evidence"` // what was found, exempted or not
+	Evidence []string           `json:"evidence"` // fingerprints of what was found, exempted or not
+
+	found []*Evidence
 }
 
 // ControlPolicy counts what one policy did, in resources and findings.
@@ -77,8 +80,8 @@ type ControlPolicy struct {
 	NotEvaluated int    `json:"notEvaluated"`
 }
 
-// ControlEvidence is a finding that bears on a control.
-type ControlEvidence struct {
+// Evidence is a finding that bears on a control.
+type Evidence struct {
 	Policy      string          `json:"policy"`
 	Severity    policy.Severity `json:"severity"`
 	Message     string          `json:"message"`
@@ -95,8 +98,9 @@ type ControlEvidence struct {
 func NewCompliance(assessed []compliance.Assessment, scan *Report, commit *Commit, brief bool) *Compliance {
 	r := &Compliance{
 		APIVersion: policy.APIVersion, Kind: "ComplianceReport", Commit: commit,
-		Frameworks: []Framework{}, Summary: scan.Summary, Errors: scan.Errors, brief: brief,
+		Frameworks: []Framework{}, Findings: []*Evidence{}, Summary: scan.Summary, Errors: scan.Errors, brief: brief,
 	}
+	known := map[*detect.Finding]*Evidence{}
 	for _, a := range assessed {
 		f := Framework{
 			Name: a.Framework.Name, Title: a.Framework.Title, Version: a.Framework.Version, Source: a.Framework.Source, Note: a.Framework.Note,
@@ -106,53 +110,62 @@ func NewCompliance(assessed []compliance.Assessment, scan *Report, commit *Commi
 			f.Levels = append(f.Levels, Level{level, a.Counts(level)})
 		}
 		for _, j := range a.Judgments {
-			f.Controls = append(f.Controls, control(j))
+			f.Controls = append(f.Controls, control(j, known))
 		}
 		r.Frameworks = append(r.Frameworks, f)
 	}
+	for _, e := range known {
+		r.Findings = append(r.Findings, e)
+	}
+	slices.SortFunc(r.Findings, byPlace)
 	return r
 }
 
-func control(j compliance.Judgment) Control {
+// control makes a control of the report; known holds the evidence that was
+// made before.
+func control(j compliance.Judgment, known map[*detect.Finding]*Evidence) Control {
 	c := Control{
 		ID: j.Control.ID, Title: j.Control.Title, Level: j.Control.Level, Verdict: j.Verdict, Reason: j.Reason, Guidance: j.Control.Guidance,
-		Policies: []ControlPolicy{}, Evidence: []ControlEvidence{},
+		Policies: []ControlPolicy{}, Evidence: []string{},
 	}
 	for _, n := range j.Policies {
 		c.Policies = append(c.Policies, ControlPolicy{n.Policy, n.Ran, n.Judged, n.Findings, n.Exempted, n.NotEvaluated})
 	}
-	for _, f := range j.Findings {
-		c.Evidence = append(c.Evidence, controlEvidence(f))
-	}
-	for _, f := range j.Exempted {
-		e := controlEvidence(f)
-		e.Exemption = exemption(f.Exemption, detect.Needed)
-		c.Evidence = append(c.Evidence, e)
-	}
-	slices.SortStableFunc(c.Evidence, func(a, b ControlEvidence) int {
-		if (a.Exemption == nil) != (b.Exemption == nil) {
-			return cmp.Compare(exempted(a), exempted(b))
+	add := func(findings []*detect.Finding, exempted bool) {
+		var found []*Evidence
+		for _, f := range findings {
+			if known[f] == nil {
+				known[f] = evidence(f, exempted)
+			}
+			found = append(found, known[f])
 		}
-		return cmp.Or(
-			cmp.Compare(slices.Index(policy.Severities, a.Severity), slices.Index(policy.Severities, b.Severity)),
-			cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Line, b.Location.Line),
-			cmp.Compare(a.Location.Column, b.Location.Column), cmp.Compare(a.Fingerprint, b.Fingerprint))
-	})
+		slices.SortFunc(found, func(a, b *Evidence) int {
+			return cmp.Or(cmp.Compare(slices.Index(policy.Severities, a.Severity), slices.Index(policy.Severities, b.Severity)), byPlace(a, b))
+		})
+		c.found = append(c.found, found...)
+	}
+	add(j.Findings, false)
+	add(j.Exempted, true)
+	for _, e := range c.found {
+		c.Evidence = append(c.Evidence, e.Fingerprint)
+	}
 	return c
 }
 
-func exempted(e ControlEvidence) int {
-	if e.Exemption != nil {
-		return 1
-	}
-	return 0
+func byPlace(a, b *Evidence) int {
+	return cmp.Or(cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Line, b.Location.Line),
+		cmp.Compare(a.Location.Column, b.Location.Column), cmp.Compare(a.Policy, b.Policy), cmp.Compare(a.Fingerprint, b.Fingerprint))
 }
 
-func controlEvidence(f *detect.Finding) ControlEvidence {
-	return ControlEvidence{
+func evidence(f *detect.Finding, exempted bool) *Evidence {
+	e := &Evidence{
 		Policy: f.Policy.Name, Severity: f.Policy.Severity, Message: f.Message, Resource: resource(f.Resource), Container: f.Container,
 		Location: Location{f.Position.File, f.Position.Line, f.Position.Column, "plain"}, Fingerprint: f.Fingerprint,
 	}
+	if exempted {
+		e.Exemption = exemption(f.Exemption, detect.Needed)
+	}
+	return e
 }
 
 // ComplianceFormats lists the formats that Compliance.Write knows.
@@ -246,7 +259,7 @@ func (c Control) judged() string {
 }
 
 // says is what was found in a sentence, with the reason where it was exempted.
-func (e ControlEvidence) says() string {
+func (e *Evidence) says() string {
 	if e.Exemption != nil {
 		return e.Message + " (exempted: " + e.Exemption.Reason + ")"
 	}
@@ -254,12 +267,12 @@ func (e ControlEvidence) says() string {
 }
 
 // place names where a person would look.
-func (e ControlEvidence) place() string {
+func (e *Evidence) place() string {
 	return fmt.Sprintf("%s:%d:%d", e.Location.File, e.Location.Line, e.Location.Column)
 }
 
 // shown is the evidence that people are shown of a control, and how much is left.
-func (c Control) shown(most int) ([]ControlEvidence, int) {
-	n := min(len(c.Evidence), most)
-	return c.Evidence[:n], len(c.Evidence) - n
+func (c Control) shown(most int) ([]*Evidence, int) {
+	n := min(len(c.found), most)
+	return c.found[:n], len(c.found) - n
 }

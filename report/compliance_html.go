@@ -55,8 +55,8 @@ var complianceTemplate = template.Must(template.New("compliance").Funcs(template
 	"text": printable, "where": where, "word": word, "segments": segments, "inWords": inWords,
 	"verdicts": func() []compliance.Verdict { return compliance.Verdicts },
 	"head":     func(r *Compliance) []string { return r.head() },
-	"full":     Framework.full, "why": Control.why, "judged": Control.judged, "place": ControlEvidence.place, "says": ControlEvidence.says,
-	"shown": func(c Control) []ControlEvidence { e, _ := c.shown(htmlEvidence); return e },
+	"full":     Framework.full, "why": Control.why, "judged": Control.judged, "place": (*Evidence).place, "says": (*Evidence).says,
+	"shown": func(c Control) []*Evidence { e, _ := c.shown(htmlEvidence); return e },
 	"left":  func(c Control) int { _, n := c.shown(htmlEvidence); return n },
 }).Parse(`<!doctype html>
 <html lang="en">

@@ -128,6 +128,7 @@ func (f Framework) oscal(document, stamp, description string) oscalResult {
 		Reviewed: oscalReviewed{[]oscalSelection{{}}},
 	}
 	var open []string
+	observed := map[string]string{} // policy → UUID
 	for _, c := range f.Controls {
 		id := f.oscalID(c.ID)
 		if c.Verdict == compliance.Manual || c.Verdict == compliance.NotEvaluated {
@@ -136,18 +137,19 @@ func (f Framework) oscal(document, stamp, description string) oscalResult {
 		}
 		selected := &result.Reviewed.Selections[0].Controls
 		*selected = append(*selected, oscalControl{id})
-		seen := oscalObservation{
-			UUID: uuid(document, f.Name, c.ID, "observation"), Methods: []string{"TEST"}, Collected: stamp, Description: c.looked(),
+		finding := oscalFinding{
+			UUID: uuid(document, f.Name, c.ID), Title: printable(c.ID + " " + c.Title), Description: printable(c.Title),
+			Target: oscalTarget{"objective-id", id, c.oscalStatus()},
 		}
-		for _, e := range c.Evidence {
-			seen.Evidence = append(seen.Evidence, oscalEvidence{uri(e.Location.File) + fmt.Sprintf("#L%d", e.Location.Line), printable(e.says())})
+		for _, p := range c.Policies {
+			if observed[p.Name] == "" {
+				o := c.observation(p, uuid(document, f.Name, "policy", p.Name), stamp)
+				observed[p.Name] = o.UUID
+				result.Observations = append(result.Observations, o)
+			}
+			finding.Related = append(finding.Related, oscalRelated{observed[p.Name]})
 		}
-		result.Observations = append(result.Observations, seen)
-		result.Findings = append(result.Findings, oscalFinding{
-			UUID: uuid(document, f.Name, c.ID, "finding"), Title: printable(c.ID + " " + c.Title), Description: printable(c.Title),
-			Target:  oscalTarget{"objective-id", id, c.oscalStatus()},
-			Related: []oscalRelated{{seen.UUID}},
-		})
+		result.Findings = append(result.Findings, finding)
 	}
 	if len(result.Reviewed.Selections[0].Controls) == 0 { // the schema wants one
 		for _, c := range f.Controls {
@@ -168,13 +170,18 @@ func (c Control) oscalStatus() oscalStatus {
 	return oscalStatus{State: "not-satisfied", Reason: "fail"}
 }
 
-// looked says which policies looked at how much.
-func (c Control) looked() string {
-	var parts []string
-	for _, p := range c.Policies {
-		parts = append(parts, fmt.Sprintf("%s judged %s and found %d, %d exempted", p.Name, plural(p.Judged, "resource"), p.Findings+p.Exempted, p.Exempted))
+// observation is what one policy of a control saw.
+func (c Control) observation(p ControlPolicy, id, stamp string) oscalObservation {
+	o := oscalObservation{
+		UUID: id, Methods: []string{"TEST"}, Collected: stamp,
+		Description: fmt.Sprintf("Policy %s judged %s: %s, %d exempted.", p.Name, plural(p.Judged, "resource"), plural(p.Findings, "finding"), p.Exempted),
 	}
-	return strings.Join(parts, "; ")
+	for _, e := range c.found {
+		if e.Policy == p.Name {
+			o.Evidence = append(o.Evidence, oscalEvidence{uri(e.Location.File) + fmt.Sprintf("#L%d", e.Location.Line), printable(e.says())})
+		}
+	}
+	return o
 }
 
 var (

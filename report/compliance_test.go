@@ -148,7 +148,21 @@ func TestComplianceStrangers(t *testing.T) {
 	}
 	var back report.Compliance
 	if err := json.Unmarshal([]byte(assessment(t, r, "json")), &back); err != nil || len(back.Frameworks) != 1 {
-		t.Errorf("%d frameworks come back: %v", len(back.Frameworks), err)
+		t.Fatalf("%d frameworks come back: %v", len(back.Frameworks), err)
+	}
+	findings := map[string]bool{}
+	for _, f := range back.Findings {
+		findings[f.Fingerprint] = true
+	}
+	for _, c := range back.Frameworks[0].Controls {
+		for _, fingerprint := range c.Evidence {
+			if !findings[fingerprint] {
+				t.Errorf("control %s rests on %s, which is not among the findings", c.ID, fingerprint)
+			}
+		}
+	}
+	if len(findings) < len(strangers) {
+		t.Errorf("%d findings", len(findings))
 	}
 }
 

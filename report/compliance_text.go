@@ -179,7 +179,7 @@ func (r *Compliance) csv(w io.Writer) error {
 		for _, control := range f.Controls {
 			first := []string{f.Name, control.ID, control.Level, control.Title, string(control.Verdict), control.Reason}
 			rows := [][]string{}
-			for _, e := range control.Evidence {
+			for _, e := range control.found {
 				reason := ""
 				if e.Exemption != nil {
 					reason = e.Exemption.Reason

@@ -138,3 +138,62 @@ func TestNothingRead(t *testing.T) {
 		}
 	}
 }
+
+// TestHiddenParts: a cluster has an API server and kubelets whether its
+// repository shows them or not.
+func TestHiddenParts(t *testing.T) {
+	t.Parallel()
+	_, all := builtIn(t)
+	const pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: i}]}\n"
+	const authorization = `apiVersion: apiserver.config.k8s.io/v1
+kind: AuthorizationConfiguration
+authorizers: [{type: Node, name: node}, {type: RBAC, name: rbac}]
+`
+	const apiserver = `apiVersion: v1
+kind: Pod
+metadata: {name: kube-apiserver, namespace: kube-system, labels: {component: kube-apiserver}}
+spec:
+  containers:
+    - name: kube-apiserver
+      image: registry.k8s.io/kube-apiserver:v1.34.0
+      command: [kube-apiserver, --authorization-mode=Node,RBAC, --profiling=false]
+`
+	tests := []struct {
+		name, policies, files string
+		automated             bool
+		want                  compliance.Verdict
+		reason                string
+	}{
+		{"a pod says nothing of the API server", "secret-in-env, apiserver-profiling", pod, true, compliance.NotEvaluated, "a part cannot be looked at: kube-apiserver"},
+		{"nor of kubelets", "secret-in-env, kubelet-client-ca, kubelet-event-limit", pod, true, compliance.NotEvaluated, "a part cannot be looked at: kubelet"},
+		{"both are there", "secret-in-env, apiserver-profiling", pod + "---\n" + apiserver, true, compliance.Pass, ""},
+		{"what is not there cannot be wrong", "secret-in-env, rbac-wildcard-verbs", pod, true, compliance.Pass, ""},
+		{"the API server is told by its own file", "apiserver-authorization-rbac, authorization-config-incomplete", authorization, true, compliance.Pass, ""},
+		{"which says nothing of kubelets", "kubelet-client-ca, authorization-config-incomplete", authorization, true, compliance.NotEvaluated, "a part cannot be looked at: kubelet"},
+		{"a person looks at the rest", "secret-in-env, apiserver-profiling", pod, false, compliance.Manual, "nothing was found, but policies see only a part of it"},
+	}
+	for _, c := range tests {
+		src := strings.NewReplacer("POLICIES", c.policies, "AUTOMATED", map[bool]string{true: "true", false: "false, guidance: ask"}[c.automated]).Replace(`apiVersion: oakum.dev/v1alpha1
+kind: Framework
+metadata: {name: house}
+spec: {title: t, source: s, controls: [{id: "1", title: t, policies: [POLICIES], automated: AUTOMATED}]}
+`)
+		loaded, err := compliance.Load("f.yaml", []byte(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		catalogue, err := compliance.NewCatalogue(loaded, all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		options := detect.Options{Policies: all}
+		set, err := manifest.Read(fstest.MapFS{"f.yaml": {Data: []byte(c.files)}}, manifest.Options{Wants: options.Wants})
+		if err != nil || len(set.Errors) > 0 {
+			t.Fatal(err, set.Errors)
+		}
+		got := catalogue.Judge(catalogue.Frameworks, compliance.Scan{Result: detect.Scan(set, options), Policies: all})[0].Judgments[0]
+		if got.Verdict != c.want || got.Reason != c.reason {
+			t.Errorf("%s: %s (%s), want %s (%s)", c.name, got.Verdict, got.Reason, c.want, c.reason)
+		}
+	}
+}
