@@ -16,15 +16,11 @@ import (
 	"github.com/oakum-dev/oakum/fixers"
 )
 
-<<<<<<< HEAD
 // unmapped are built-in policies that no framework names, and why.
-var unmapped = map[string]string{
-	"image-vulnerabilities": "it is silent without reports of scanners, and a control would pass by that silence",
-=======
-// unmapped are built-in policies that no framework asks for.
 var unmapped = map[string]string{
 	"deprecated-service-account-field": "an old spelling of what is right",
 	"env-duplicate":                    "a slip of the pen",
+	"image-vulnerabilities":            "it is silent without reports of scanners, and a control would pass by that silence",
 	"liveness-probe":                   "reliability; worth knowing only",
 	"privileged-port":                  "worth knowing only: the port by itself gives no right",
 	"probe-port-unknown":               "a slip of the pen",
@@ -32,7 +28,6 @@ var unmapped = map[string]string{
 	"run-as-low-uid":                   "worth knowing only: no framework asks for high numbers of users",
 	"selector-mismatch":                "a slip of the pen",
 	"user-namespace-off":               "worth knowing only: newer than the frameworks",
->>>>>>> fw
 }
 
 func builtIn(t testing.TB) ([]*compliance.Framework, []*policy.Policy) {
