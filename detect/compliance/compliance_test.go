@@ -18,6 +18,21 @@ import (
 
 // unmapped are built-in policies that no framework names, and why.
 var unmapped = map[string]string{
+	"rbac-subject-missing":             "grants nothing as it stands",
+	"rbac-role-unused":                 "grants nothing as it stands",
+	"rbac-role-missing":                "grants nothing as it stands",
+	"spread-missing":                   "reliability",
+	"rollout-strategy":                 "reliability",
+	"replicas-with-hpa":                "reliability",
+	"replicas-single":                  "reliability",
+	"priority-class":                   "reliability",
+	"pdb-missing":                      "reliability",
+	"pdb-blocks-drain":                 "reliability",
+	"job-ttl":                          "tidiness",
+	"pdb-selects-nothing":              "a slip of the pen",
+	"service-selects-nothing":          "a slip of the pen",
+	"ingress-backend-missing":          "a slip of the pen",
+	"hpa-target-missing":               "a slip of the pen",
 	"deprecated-service-account-field": "an old spelling of what is right",
 	"env-duplicate":                    "a slip of the pen",
 	"image-vulnerabilities":            "it is silent without reports of scanners, and a control would pass by that silence",
