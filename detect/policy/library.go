@@ -43,6 +43,8 @@ func baseEnv() (*cel.Env, *schema, error) {
 		stringFunction("imageTag", "image_tag", func(ref string) string { return vuln.ParseReference(ref).Tag }),
 		stringFunction("imageDigest", "image_digest", func(ref string) string { return vuln.ParseReference(ref).Digest }),
 		selects(),
+		selecting(),
+		selected(),
 	)
 	if err != nil {
 		return nil, nil, err

@@ -6,6 +6,7 @@ import (
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -89,4 +90,107 @@ func podTemplate(s *schema) cel.EnvOption {
 	}
 	return cel.Function("podTemplate", cel.Overload("pod_template_object", []*cel.Type{cel.DynType},
 		cel.OptionalType(s.celType(kindTypes[manifest.PodKind])), cel.UnaryBinding(template)))
+}
+
+// selecting gives those resources of a list whose own selector selects
+// something with these labels: the map of a Service, the label selector of
+// others. An empty selector selects nothing here.
+func selecting() cel.EnvOption {
+	return filter("selecting", func(labelsOf ref.Val) (func(map[string]any) (bool, error), error) {
+		set, err := labelSet(labelsOf)
+		if err != nil {
+			return nil, err
+		}
+		return func(o map[string]any) (bool, error) {
+			spec, _ := o["spec"].(map[string]any)
+			selector, _ := spec["selector"].(map[string]any)
+			if len(selector) == 0 {
+				return false, nil
+			}
+			if kind, _ := o["kind"].(string); kind == "Service" || kind == "ReplicationController" {
+				return covers(set, selector), nil
+			}
+			parsed, err := parseSelector(selector)
+			return err == nil && parsed.Matches(set), err
+		}, nil
+	})
+}
+
+// selected gives those resources of a list whose pods a label selector selects.
+func selected() cel.EnvOption {
+	return filter("selected", func(selector ref.Val) (func(map[string]any) (bool, error), error) {
+		s, err := stringMap(selector)
+		if err != nil {
+			return nil, err
+		}
+		parsed, err := parseSelector(s)
+		if err != nil {
+			return nil, err
+		}
+		return func(o map[string]any) (bool, error) {
+			apiVersion, _ := o["apiVersion"].(string)
+			kind, _ := o["kind"].(string)
+			_, pod, ok := manifest.PodTemplateOf(apiVersion, kind, o)
+			if !ok {
+				return false, nil
+			}
+			metadata, _ := pod["metadata"].(map[string]any)
+			own, _ := metadata["labels"].(map[string]any)
+			set := make(labels.Set, len(own))
+			for k, v := range own {
+				set[k], _ = v.(string)
+			}
+			return parsed.Matches(set), nil
+		}, nil
+	})
+}
+
+// filter is a function that gives a part of a list of resources. A loop in an
+// expression would cost a hundred times as much.
+func filter(name string, condition func(ref.Val) (func(map[string]any) (bool, error), error)) cel.EnvOption {
+	resources := cel.ListType(cel.DynType)
+	return cel.Function(name, cel.Overload(name+"_list_dyn", []*cel.Type{resources, cel.DynType}, resources,
+		cel.BinaryBinding(func(list, by ref.Val) ref.Val {
+			l, ok := list.(traits.Lister)
+			if !ok {
+				return types.MaybeNoSuchOverloadErr(list)
+			}
+			holds, err := condition(by)
+			if err != nil {
+				return types.WrapErr(err)
+			}
+			out := []ref.Val{}
+			for i := l.Iterator(); i.HasNext() == types.True; {
+				v := i.Next()
+				o, err := stringMap(v)
+				if err != nil {
+					return types.WrapErr(err)
+				}
+				if ok, err := holds(o); err != nil {
+					return types.WrapErr(err)
+				} else if ok {
+					out = append(out, v)
+				}
+			}
+			return types.DefaultTypeAdapter.NativeToValue(out)
+		})))
+}
+
+func labelSet(v ref.Val) (labels.Set, error) {
+	m, err := stringMap(v)
+	set := make(labels.Set, len(m))
+	for k, v := range m {
+		set[k], _ = v.(string)
+	}
+	return set, err
+}
+
+// covers tells whether labels have everything that a map of a selector asks for.
+func covers(set labels.Set, selector map[string]any) bool {
+	for k, v := range selector {
+		if is, ok := set[k]; !ok || is != v {
+			return false
+		}
+	}
+	return true
 }
