@@ -241,7 +241,7 @@ func (c Control) why() string {
 		return c.Guidance
 	case c.Verdict == compliance.Manual && len(c.Policies) == 0 && c.Guidance != "":
 		return c.Guidance
-	case c.Verdict == compliance.Manual && c.Guidance != "":
+	case c.Guidance != "":
 		return sentence(c.Reason) + " " + c.Guidance
 	}
 	return sentence(c.Reason)
