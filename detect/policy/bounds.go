@@ -53,7 +53,7 @@ type costs struct{ library.CostEstimator }
 
 // CallCost is the cost of a call that was made; nil leaves it to CEL.
 func (c costs) CallCost(function, overload string, args []ref.Val, result ref.Val) *uint64 {
-	if (function == "selecting" || function == "selected") && len(args) == 2 {
+	if (function == "selecting" || function == "selected" || function == "named") && len(args) == 2 {
 		if l, ok := args[0].(traits.Sizer); ok {
 			n, _ := l.Size().(types.Int)
 			cost := uint64(n) + 1

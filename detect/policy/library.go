@@ -45,6 +45,7 @@ func baseEnv() (*cel.Env, *schema, error) {
 		selects(),
 		selecting(),
 		selected(),
+		named(),
 	)
 	if err != nil {
 		return nil, nil, err

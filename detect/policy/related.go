@@ -145,6 +145,17 @@ func selected() cel.EnvOption {
 	})
 }
 
+// named gives those resources of a list that have a name.
+func named() cel.EnvOption {
+	return filter("named", func(name ref.Val) (func(map[string]any) (bool, error), error) {
+		return func(o map[string]any) (bool, error) {
+			metadata, _ := o["metadata"].(map[string]any)
+			is, ok := metadata["name"].(string)
+			return ok && is == name.Value(), nil
+		}, nil
+	})
+}
+
 // filter is a function that gives a part of a list of resources. A loop in an
 // expression would cost a hundred times as much.
 func filter(name string, condition func(ref.Val) (func(map[string]any) (bool, error), error)) cel.EnvOption {
