@@ -62,7 +62,7 @@ func safety(t *testing.T, set *manifest.Set) {
 		}
 		for _, e := range r.Edits {
 			fixes++
-			if why := breaks(f.Resource, e); why != "" {
+			if why := breaks(t, f.Resource, e); why != "" {
 				t.Errorf("%s:%d: policy %s, %s: %s %s: %s", f.Position.File, f.Position.Line, f.Policy.Name, r.Safety, e.Op, e.Path, why)
 			}
 		}
@@ -74,9 +74,9 @@ func safety(t *testing.T, set *manifest.Set) {
 }
 
 // breaks says what an edit is known to break.
-func breaks(r *manifest.Resource, e policy.Edit) string {
+func breaks(t *testing.T, r *manifest.Resource, e policy.Edit) string {
 	field := e.Path[len(e.Path)-1].Key
-	if meansTheSame(r, e) {
+	if meansTheSame(t, r, e) {
 		return ""
 	}
 	if e.Op == policy.Remove {
@@ -153,7 +153,7 @@ func mounted(spec map[string]any, r *manifest.Resource, mount manifest.Path) str
 }
 
 // meansTheSame tells edits that say otherwise what was said already.
-func meansTheSame(r *manifest.Resource, e policy.Edit) bool {
+func meansTheSame(t *testing.T, r *manifest.Resource, e policy.Edit) bool {
 	last := e.Path[len(e.Path)-1]
 	_, template, _ := r.PodTemplate()
 	switch {
@@ -165,6 +165,9 @@ func meansTheSame(r *manifest.Resource, e policy.Edit) bool {
 		was, _ := manifest.Scalar(r.Field(e.Path).Node).(string)
 		rest, old := strings.CutPrefix(was, "k8s.gcr.io/")
 		return old && e.Value == "registry.k8s.io/"+rest
+	case last.Key == "apiVersion" && e.Op == policy.Set:
+		selector, _ := get(r.Value, "spec", "selector").(map[string]any)
+		return (r.Kind != "PodDisruptionBudget" || len(selector) > 0) && sameFields(served(t), r.APIVersion, e.Value.(string), r.Kind)
 	case last.Item && e.Path[len(e.Path)-2].Key == "env" && e.Op == policy.Remove:
 		return shadowed(r.Field(e.Path[:len(e.Path)-1]).Node.Content, last.Index)
 	}
