@@ -90,6 +90,7 @@ type fixer func(*detect.Finding, Context) (Fix, *Held)
 
 var byName = map[string]fixer{
 	"network-policy": networkPolicy,
+	"pod-security":   podSecurity,
 	"wildcard-verbs": wildcardVerbs,
 	"pin-image":      pinImage,
 	"resources":      resources,
