@@ -3,6 +3,7 @@
 package detect
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -21,14 +22,16 @@ type Finding struct {
 	Field       manifest.Path // the exact field, from the root of the resource; it may be absent
 	Position    manifest.Position
 	Message     string
-	Fingerprint string // the same as long as policy, file, resource and field are
+	Severity    policy.Severity // of this finding; those of one policy may differ
+	Risk        *Risk           // nil where nothing ranks it
+	Fingerprint string          // the same as long as policy, file, resource and field are
 	Violation   policy.Violation
 	Exemption   *Exemption // that covers it, expired or not; nil: nobody exempted it
 }
 
 func newFinding(p *policy.Policy, r *manifest.Resource, v policy.Violation) *Finding {
 	return &Finding{
-		Policy: p, Resource: r, Container: v.Container, Field: v.Path, Message: v.Message, Violation: v,
+		Policy: p, Resource: r, Container: v.Container, Field: v.Path, Message: v.Message, Severity: cmp.Or(v.Severity, p.Severity), Risk: riskOf(v.Vulnerabilities, v.Exposure), Violation: v,
 		Position:    r.Position(v.Path),
 		Fingerprint: fingerprint(p, r, v.Place),
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/vuln"
 )
 
 // LatestKubernetes is the minor version of Kubernetes 1.x that policies are
@@ -24,6 +25,8 @@ type Options struct {
 	Known      []string            // names of all policies that there are, on or off; nil means those of Policies
 	Workloads  []manifest.Workload // kinds of extensions that have a pod template
 	Today      time.Time           // what exemptions expire by; zero: none does
+	Reports    []*vuln.Report      // of image scanners, besides those that are objects of the tree
+	Least      policy.Severity     // findings that are less bad are left out; empty: none is
 }
 
 // Result is what a scan says. A policy that could not be evaluated somewhere
@@ -34,7 +37,7 @@ type Result struct {
 	NotEvaluated []Unevaluated
 	Judged       map[*policy.Policy]int // at how many resources each looked
 	Exemptions   []*Exemption           // all that were read, whether they cover anything or not
-	Errors       []manifest.Error       // of exemptions that make no sense, and do not count
+	Errors       []manifest.Error       // of exemptions and of reports of scanners that make no sense, and do not count
 }
 
 // Unevaluated is a policy that could not be evaluated on a resource or, where
@@ -58,14 +61,15 @@ func (u Unevaluated) Unwrap() error { return u.Err }
 
 // Wants tells the reader of manifests which kinds the policies look at.
 func (o Options) Wants(apiVersion, kind string) bool {
-	return contextKinds[kind] || slices.ContainsFunc(o.Workloads, func(w manifest.Workload) bool { return w.Is(apiVersion, kind) }) || slices.ContainsFunc(o.Policies, func(p *policy.Policy) bool { return p.Reads(apiVersion, kind) })
+	return contextKinds[kind] || vuln.IsReport(apiVersion, kind) || slices.ContainsFunc(o.Workloads, func(w manifest.Workload) bool { return w.Is(apiVersion, kind) }) || slices.ContainsFunc(o.Policies, func(p *policy.Policy) bool { return p.Reads(apiVersion, kind) })
 }
 
 // contextKinds are needed to judge other resources, and to mend them.
 var contextKinds = map[string]bool{
 	"ServiceAccount": true, "Namespace": true, "NetworkPolicy": true, "CiliumNetworkPolicy": true,
 	"CiliumClusterwideNetworkPolicy": true, "GlobalNetworkPolicy": true, "AdminNetworkPolicy": true, "ClusterNetworkPolicy": true,
-	"Service": true, "Ingress": true, "LimitRange": true, "RoleBinding": true, "ClusterRoleBinding": true,
+	"Service": true, "Ingress": true, "HTTPRoute": true, "GRPCRoute": true, "TLSRoute": true, "TCPRoute": true,
+	"LimitRange": true, "RoleBinding": true, "ClusterRoleBinding": true,
 }
 
 // Scan evaluates policies over every resource of a set.
@@ -80,7 +84,8 @@ func ScanFiles(set *manifest.Set, o Options, files map[string]bool) Result {
 }
 
 func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result {
-	ctx := o.context(set)
+	reports, wrong := o.scanned(set)
+	ctx := o.context(set, vuln.NewIndex(reports))
 	var resources []*manifest.Resource
 	for r := range set.Resources {
 		if among(r.File) {
@@ -143,6 +148,9 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 		return cmp.Compare(a.Field.String(), b.Field.String())
 	})
 	distinguish(out.Findings)
+	if o.Least != "" {
+		out.Findings = slices.DeleteFunc(out.Findings, func(f *Finding) bool { return !f.Severity.AtLeast(o.Least) })
+	}
 	known := o.Known
 	if known == nil {
 		for _, p := range o.Policies {
@@ -150,6 +158,7 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 		}
 	}
 	out.Exemptions, out.Errors = written(set, among, known)
+	out.Errors = append(out.Errors, wrong...)
 	out.Exemptions = append(out.Exemptions, o.Exemptions...)
 	out.Findings, out.Exempted = o.exempt(out.Findings, out.Exemptions)
 	return out
@@ -180,11 +189,13 @@ func (o Options) judge(r *manifest.Resource, ctx policy.Context) judgment {
 	return out
 }
 
-func (o Options) context(set *manifest.Set) policy.Context {
+func (o Options) context(set *manifest.Set, scans *vuln.Index) policy.Context {
 	tree := newTree(set)
 	accounts := map[[2]string]map[string]any{}
 	var bound bindings
+	exposed := exposures{accounts: accounts}
 	for r := range set.Resources {
+		exposed.add(r)
 		switch {
 		case r.Kind == "ServiceAccount" && r.APIVersion == "v1":
 			accounts[[2]string{r.Namespace, r.Name}] = r.Value
@@ -203,7 +214,35 @@ func (o Options) context(set *manifest.Set) policy.Context {
 		Objects:  tree.objects,
 		All:      set.Resources,
 		Tree:     set,
+		Scanned:  scans.Of,
+		Exposure: exposed.of,
 	}
+}
+
+// Scans are the reports of image scanners: those that were given, and those
+// that are objects of the tree.
+func (o Options) Scans(set *manifest.Set) *vuln.Index {
+	reports, _ := o.scanned(set)
+	return vuln.NewIndex(reports)
+}
+
+// scanned is what Scans are made of, and the objects that are no reports.
+func (o Options) scanned(set *manifest.Set) ([]*vuln.Report, []manifest.Error) {
+	var reports []*vuln.Report
+	var errs []manifest.Error
+	for r := range set.Resources {
+		if !vuln.IsReport(r.APIVersion, r.Kind) {
+			continue
+		}
+		report, err := vuln.FromResource(r)
+		if err != nil {
+			at := r.Position(nil)
+			errs = append(errs, manifest.Error{File: at.File, Line: at.Line, Column: at.Column, Message: err.Error()})
+			continue
+		}
+		reports = append(reports, report)
+	}
+	return append(reports, o.Reports...), errs
 }
 
 // distinguish numbers findings that would share a fingerprint: the same

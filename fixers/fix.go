@@ -14,6 +14,7 @@ import (
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/vuln"
 )
 
 // Reason is why a finding is held back instead of mended.
@@ -54,6 +55,7 @@ type Fix struct {
 	Edits    []policy.Edit // on the finding's resource
 	Create   []NewFile
 	Register []Registration
+	Lessens  bool // the finding may stay, of fewer vulnerabilities
 }
 
 // NewFile is a manifest that a fix adds or, where there is a file already, its
@@ -76,6 +78,7 @@ type Context struct {
 	File          func(path string) *manifest.File // nil: it was not read as a manifest
 	Neighbours    func() *Neighbours
 	Images        func() map[string][]Image // digests that the set pins, by name:tag
+	Scans         func() *vuln.Index        // what scanners found in images
 }
 
 // Image is an image that a container pins by digest.
@@ -92,6 +95,7 @@ var byName = map[string]fixer{
 	"network-policy": networkPolicy,
 	"pod-security":   podSecurity,
 	"wildcard-verbs": wildcardVerbs,
+	"newer-image":    newerImage,
 	"pin-image":      pinImage,
 	"resources":      resources,
 }
@@ -139,6 +143,10 @@ func Propose(f *detect.Finding, limit policy.Safety, c Context) (Fix, *Held) {
 			return Fix{}, held
 		}
 		fix.Edits, fix.Create, fix.Register = made.Edits, made.Create, made.Register
+		fix.Lessens = made.Lessens
+		if made.Title != "" {
+			fix.Title = made.Title
+		}
 		if made.Safety != "" {
 			fix.Safety, fix.Evidence = made.Safety, made.Evidence
 		}

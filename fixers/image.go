@@ -7,10 +7,12 @@ import (
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/vuln"
 )
 
 // pinImage pins an image to the digest that the same repository already gives
-// for the same tag. Without one there is nothing to write: oakum asks no registry.
+// for the same tag, or else to the one that a scanner saw under it. Without
+// either there is nothing to write: oakum asks no registry.
 func pinImage(f *detect.Finding, c Context) (Fix, *Held) {
 	field := f.Resource.Field(f.Field)
 	if !field.Present {
@@ -28,12 +30,34 @@ func pinImage(f *detect.Finding, c Context) (Fix, *Held) {
 		found, where = pinned.Reference, fmt.Sprintf("%s:%d", pinned.Where.File, pinned.Where.Line)
 	}
 	if found == "" {
-		return Fix{}, &Held{Reason: HeldManual}
+		return pinScanned(image, f.Field, c)
 	}
 	return Fix{
 		Safety:   policy.Evidence,
 		Evidence: []Evidence{{"declared", where + " pins the same tag to this digest"}},
 		Edits:    []policy.Edit{{Op: policy.Set, Path: f.Field, Value: found}},
+	}, nil
+}
+
+// pinScanned pins an image to the digest that its newest scan saw. A person
+// must judge: the tag may have moved since, and some scanners tell the digest
+// of one platform, which nodes of another cannot run.
+func pinScanned(image string, at manifest.Path, c Context) (Fix, *Held) {
+	scan := c.Scans().Of(image)
+	if scan == nil {
+		return Fix{}, &Held{Reason: HeldManual}
+	}
+	digest, ok := scan.Pinned(vuln.ParseReference(image).Name)
+	if !ok {
+		return Fix{}, &Held{Reason: HeldManual}
+	}
+	return Fix{
+		Safety: policy.Review,
+		Evidence: []Evidence{
+			{"declared", "the scanner saw this digest under that tag (" + scan.Source() + ")"},
+			{"assumed", "the tag still means it, and it is that of all platforms on which the nodes run"},
+		},
+		Edits: []policy.Edit{{Op: policy.Set, Path: at, Value: image + "@" + digest}},
 	}, nil
 }
 

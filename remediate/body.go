@@ -72,6 +72,14 @@ func commitBody(fixes []*fixers.Fix) string {
 	return b.String()
 }
 
+// gone says what became of the findings.
+func gone(fixes []*fixers.Fix) string {
+	if slices.ContainsFunc(fixes, func(f *fixers.Fix) bool { return f.Lessens }) {
+		return "the findings are gone, or have fewer vulnerabilities,"
+	}
+	return "the findings are gone"
+}
+
 func (g Group) body(fixes []*fixers.Fix) string {
 	s := g.Plan.Summary()
 	var b strings.Builder
@@ -80,7 +88,7 @@ func (g Group) body(fixes []*fixers.Fix) string {
 	b.WriteString("| Finding | Where | Change | Safety |\n|---|---|---|---|\n")
 	for i, f := range fixes {
 		p := f.Finding
-		row := fmt.Sprintf("| **%s** %s | `%s:%d`<br>%s | %s | %s |\n", p.Policy.Severity, cell(p.Message), code(p.Position.File), p.Position.Line,
+		row := fmt.Sprintf("| **%s** %s | `%s:%d`<br>%s | %s | %s |\n", p.Severity, cell(p.Message), code(p.Position.File), p.Position.Line,
 			cell(p.Resource.ID()), cell(f.Title), f.Safety)
 		if b.Len()+len(row) > maxText/2 {
 			fmt.Fprintf(&b, "\n…and %s.\n", count(len(fixes)-i, "more finding"))
@@ -92,7 +100,7 @@ func (g Group) body(fixes []*fixers.Fix) string {
 	for _, line := range evidence(fixes) {
 		b.WriteString(line)
 	}
-	b.WriteString("\nProved before this was opened: the edited files parse to exactly the intended objects, every other line is untouched, the findings are gone and no new one appears")
+	b.WriteString("\nProved before this was opened: the edited files parse to exactly the intended objects, every other line is untouched, " + gone(fixes) + " and no new one appears")
 	if rendered(g.Plan) {
 		b.WriteString(", and every kustomization that uses these files renders with only the intended changes")
 	}

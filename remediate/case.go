@@ -18,7 +18,8 @@ import (
 // of the archive, which is a repository with or without a configuration, and
 // returns the archive as it should be. The section findings has what is found,
 // a line each; fixes has what becomes of each of them at safety review; below
-// fixed/ stands every file that the fixes change.
+// fixed/ stands every file that the fixes change. Files in vulnerabilities/ are
+// reports of image scanners.
 func RunCase(ctx context.Context, src []byte, o Settings) ([]byte, error) {
 	in := txtar.Parse(src)
 	out := &txtar.Archive{Comment: in.Comment}
@@ -91,6 +92,7 @@ func caseProject(in *txtar.Archive, o Settings) (*Project, error) {
 		})
 	}
 	o.Config.Safety = policy.Review
+	o.Config.Vulnerabilities = append(slices.Clone(o.Config.Vulnerabilities), "vulnerabilities/*")
 	return ReadProject(tree, o)
 }
 

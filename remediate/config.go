@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/oakum-dev/oakum/detect"
@@ -20,15 +21,16 @@ import (
 
 // Config is what a repository says about oakum in its .oakum.yaml.
 type Config struct {
-	Exclude      []string                `yaml:"exclude"`    // globs of paths to leave out
-	Policies     map[string]PolicyConfig `yaml:"policies"`   // by name
-	Safety       policy.Safety           `yaml:"safety"`     // how bold, unless a flag says otherwise
-	FailOn       string                  `yaml:"failOn"`     // a severity, or none
-	Kubernetes   string                  `yaml:"kubernetes"` // version of the cluster, 1.34
-	Exemptions   Exemptions              `yaml:"exemptions"`
-	Frameworks   []string                `yaml:"frameworks"` // files and directories of the repository
-	Workloads    []WorkloadConfig        `yaml:"workloads"`  // kinds of extensions that have a pod template
-	PullRequests struct {
+	Exclude         []string                `yaml:"exclude"`    // globs of paths to leave out
+	Policies        map[string]PolicyConfig `yaml:"policies"`   // by name
+	Safety          policy.Safety           `yaml:"safety"`     // how bold, unless a flag says otherwise
+	FailOn          string                  `yaml:"failOn"`     // a severity, or none
+	Kubernetes      string                  `yaml:"kubernetes"` // version of the cluster, 1.34
+	Exemptions      Exemptions              `yaml:"exemptions"`
+	Vulnerabilities []string                `yaml:"vulnerabilities"` // globs of reports of image scanners in the tree
+	Workloads       []WorkloadConfig        `yaml:"workloads"`       // kinds of extensions that have a pod template
+	Frameworks      []string                `yaml:"frameworks"`      // files and directories of the repository
+	PullRequests    struct {
 		GroupBy string   `yaml:"groupBy"` // directory, policy or file
 		Labels  []string `yaml:"labels"`
 	} `yaml:"pullRequests"`
@@ -89,6 +91,11 @@ func ParseConfig(name string, src []byte) (Config, error) {
 	}
 	if g := c.PullRequests.GroupBy; g != "" && !slices.Contains(Groupings, g) {
 		return c, fmt.Errorf("reading %s: pullRequests.groupBy is %q, want one of %v", name, g, Groupings)
+	}
+	for _, glob := range c.Vulnerabilities {
+		if !doublestar.ValidatePattern(glob) {
+			return c, fmt.Errorf("reading %s: vulnerabilities: %q is no glob of files", name, glob)
+		}
 	}
 	if _, err := c.workloads(); err != nil {
 		return c, fmt.Errorf("reading %s: %w", name, err)

@@ -62,7 +62,7 @@ type Proof struct {
 // MakePlan plans the fixes of every finding and proves them. It writes nothing.
 func MakePlan(ctx context.Context, in Input) (*Plan, error) {
 	p := newPlanner(in)
-	c := fixerContext(in.Tree, in.Set)
+	c := fixerContext(in.Tree, in.Set, in.Detect)
 	for _, f := range bySeverity(in.Findings) {
 		fix, held := fixers.Propose(f, in.Safety, c)
 		if held != nil {
@@ -101,7 +101,7 @@ func MakePlan(ctx context.Context, in Input) (*Plan, error) {
 // bySeverity puts the worst first: where two fixes contradict, it wins.
 func bySeverity(findings []*detect.Finding) []*detect.Finding {
 	return slices.SortedStableFunc(slices.Values(findings), func(a, b *detect.Finding) int {
-		return cmp.Compare(slices.Index(policy.Severities, a.Policy.Severity), slices.Index(policy.Severities, b.Policy.Severity))
+		return cmp.Compare(slices.Index(policy.Severities, a.Severity), slices.Index(policy.Severities, b.Severity))
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/detect/render"
+	"github.com/oakum-dev/oakum/detect/vuln"
 	"github.com/oakum-dev/oakum/fixers"
 )
 
@@ -27,6 +28,8 @@ type Settings struct {
 	Today      time.Time        // what exemptions expire by; zero: none does
 	Paths      []string         // in the tree; empty means all of it
 	Exclude    []string
+	Reports    []*vuln.Report  // of image scanners, besides those that Config and the tree have
+	Least      policy.Severity // findings that are less bad are not told; empty: all are
 }
 
 // Project is a tree as it was read and judged.
@@ -38,6 +41,7 @@ type Project struct {
 	Result         detect.Result // of the selected policies
 
 	workloads []manifest.Workload
+	reports   []*vuln.Report // of the settings, and of files of the tree
 }
 
 // ReadProject reads a tree and judges it.
@@ -50,13 +54,21 @@ func ReadProject(tree fs.FS, o Settings) (*Project, error) {
 	if p.Kustomizations, err = kustomizations(tree); err != nil {
 		return nil, err
 	}
+	inTree, wrong, err := readReports(tree, o.Config.Vulnerabilities)
+	if err != nil {
+		return nil, err
+	}
+	p.reports = append(inTree, o.Reports...)
 	p.Set, err = manifest.Read(tree, manifest.Options{
-		Paths: o.Paths, Exclude: o.Exclude, Forms: forms(p.Kustomizations), Wants: p.detect(o.Policies).Wants, Workloads: p.workloads,
+		Paths: o.Paths, Exclude: append(slices.Clone(o.Exclude), o.Config.Vulnerabilities...), Forms: forms(p.Kustomizations), Wants: p.detect(o.Policies).Wants, Workloads: p.workloads,
 	})
 	if err != nil {
 		return nil, err
 	}
-	p.Result = detect.Scan(p.Set, p.detect(o.Selected))
+	p.Set.Errors = append(p.Set.Errors, wrong...)
+	judging := p.detect(o.Selected)
+	judging.Least = o.Least
+	p.Result = detect.Scan(p.Set, judging)
 	return p, nil
 }
 
@@ -68,7 +80,7 @@ func (p *Project) detect(policies []*policy.Policy) detect.Options {
 			known = append(known, p.Name)
 		}
 	}
-	return detect.Options{Policies: policies, Kubernetes: o.Kubernetes, Exemptions: o.Config.Exemptions.list(), Known: known, Workloads: p.workloads, Today: o.Today}
+	return detect.Options{Policies: policies, Kubernetes: o.Kubernetes, Exemptions: o.Config.Exemptions.list(), Known: known, Workloads: p.workloads, Today: o.Today, Reports: p.reports}
 }
 
 // Plan plans and proves the fixes of the findings that pick chooses; nil means all.
@@ -158,13 +170,13 @@ func forms(kustomizations map[string][]byte) func(string) manifest.Form {
 // Proposer says for a finding how it is mended within a safety, or why not,
 // before anything is planned or proved.
 func (p *Project) Proposer() func(*detect.Finding, policy.Safety) (fixers.Fix, *fixers.Held) {
-	c := fixerContext(p.Tree, p.Set)
+	c := fixerContext(p.Tree, p.Set, p.detect(nil))
 	return func(f *detect.Finding, limit policy.Safety) (fixers.Fix, *fixers.Held) {
 		return fixers.Propose(f, limit, c)
 	}
 }
 
-func fixerContext(tree fs.FS, set *manifest.Set) fixers.Context {
+func fixerContext(tree fs.FS, set *manifest.Set, o detect.Options) fixers.Context {
 	exists := func(name string) bool {
 		_, err := fs.Stat(tree, name)
 		return !errors.Is(err, fs.ErrNotExist)
@@ -180,6 +192,7 @@ func fixerContext(tree fs.FS, set *manifest.Set) fixers.Context {
 		Exists:     exists,
 		File:       func(name string) *manifest.File { return files()[name] },
 		Neighbours: sync.OnceValue(func() *fixers.Neighbours { return fixers.NewNeighbours(set) }),
+		Scans:      sync.OnceValue(func() *vuln.Index { return o.Scans(set) }),
 		Images:     sync.OnceValue(func() map[string][]fixers.Image { return fixers.Images(set) }),
 		Kustomization: func(dir string) (string, bool) {
 			for _, name := range render.Names {

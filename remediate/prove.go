@@ -108,7 +108,7 @@ func (p *planner) findingsBefore(files map[string]bool) {
 // finished resource does not meet.
 func (p *planner) judge(fix *fixers.Fix, still map[string]*detect.Finding, resources map[string]*manifest.Resource) {
 	f := fix.Finding
-	if still[place(f)] != nil {
+	if again := still[place(f)]; again != nil && !(fix.Lessens && len(again.Violation.Vulnerabilities) < len(f.Violation.Vulnerabilities)) {
 		p.drop(fix, fixers.HeldUnproved, "the finding is still there after the edit")
 		return
 	}

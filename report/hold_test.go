@@ -19,6 +19,7 @@ import (
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/vuln"
 	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/report"
 )
@@ -39,7 +40,7 @@ func TestOrder(t *testing.T) {
 	propose := func(f *detect.Finding) (fixers.Fix, *fixers.Held) {
 		return fixers.Propose(f, policy.Review, fixers.Context{
 			Neighbours: func() *fixers.Neighbours { return fixers.NewNeighbours(set) }, Kustomization: func(string) (string, bool) { return "", false }, Exists: func(string) bool { return false }, File: func(string) *manifest.File { return nil },
-			Images: func() map[string][]fixers.Image { return nil },
+			Images: func() map[string][]fixers.Image { return nil }, Scans: func() *vuln.Index { return nil },
 		})
 	}
 	first := report.New(result, set, propose)

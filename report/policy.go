@@ -26,7 +26,7 @@ type PolicyExample struct {
 func PolicyPage(p *policy.Policy, controls map[string][]string, example *PolicyExample, asMarkdown bool) string {
 	b := page{markdown: asMarkdown}
 	b.title(p.Name, p.Title)
-	b.paragraph(fmt.Sprintf("Severity %s, category %s, fix: %s.", p.Severity, p.Category, p.Boldest()))
+	b.paragraph(fmt.Sprintf("Severity %s, category %s, fix: %s.", severities(p), p.Category, p.Boldest()))
 	b.paragraph(oneLine(p.Description))
 	if example != nil {
 		b.heading("Example")
@@ -56,6 +56,17 @@ func PolicyPage(p *policy.Policy, controls map[string][]string, example *PolicyE
 		}
 	}
 	return b.String()
+}
+
+// severities names the severities that findings of a policy may have.
+func severities(p *policy.Policy) string {
+	var out []string
+	for _, s := range policy.Severities {
+		if s == p.Severity || slices.ContainsFunc(p.Severities, func(r policy.SeverityRule) bool { return r.Level == s }) {
+			out = append(out, string(s))
+		}
+	}
+	return strings.Join(out, " or ")
 }
 
 // PolicyIndex lists policies by category, with a link to the page of each.
@@ -105,6 +116,9 @@ func condition(p *policy.Policy) string {
 	}
 	line("not judged", p.Unjudged)
 	line("analyzer", p.Analyzer)
+	for _, s := range p.Severities {
+		line("severity "+string(s.Level), s.When)
+	}
 	return b.String()
 }
 

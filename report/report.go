@@ -51,6 +51,7 @@ type Finding struct {
 	Field       string              `json:"field"`
 	Controls    map[string][]string `json:"controls"`
 	Fix         Fix                 `json:"fix"`
+	Risk        *detect.Risk        `json:"risk,omitempty"` // absent where nothing ranks it
 	Evidence    []fixers.Evidence   `json:"evidence"`
 	Exemption   *Exemption          `json:"exemption"`          // null: nobody exempted it
 	Baseline    string              `json:"baseline,omitempty"` // new or unchanged, where the scan is compared with another
@@ -227,8 +228,8 @@ func resource(r *manifest.Resource) Resource {
 
 func finding(f *detect.Finding, propose Propose) Finding {
 	out := Finding{
-		Policy: f.Policy.Name, Severity: f.Policy.Severity, Category: f.Policy.Category,
-		Message: f.Message, Fingerprint: f.Fingerprint, Container: f.Container,
+		Policy: f.Policy.Name, Severity: f.Severity, Category: f.Policy.Category,
+		Message: f.Message, Risk: f.Risk, Fingerprint: f.Fingerprint, Container: f.Container,
 		Resource: resource(f.Resource),
 		Location: Location{f.Position.File, f.Position.Line, f.Position.Column, "plain"},
 		Field:    f.Field.String(), Controls: map[string][]string{},

@@ -72,6 +72,7 @@ type sarifResult struct {
 	Message      sarifText         `json:"message"`
 	Locations    []sarifLocation   `json:"locations"`
 	Fingerprints map[string]string `json:"partialFingerprints"`
+	Rank         int               `json:"rank,omitempty"` // 1 to 100 (section 3.27.25), absent where nothing ranks it
 	Baseline     string            `json:"baselineState,omitempty"`
 	Suppressions []sarifSuppressed `json:"suppressions,omitempty"`
 }
@@ -141,6 +142,10 @@ func (r *Report) sarif(o Options) sarifLog {
 		findings = findings[:maxResults]
 	}
 	for _, f := range findings {
+		rank := 0
+		if f.Risk != nil {
+			rank = f.Risk.Score
+		}
 		run.Results = append(run.Results, sarifResult{
 			RuleID: f.Policy, RuleIndex: index[f.Policy], Level: sarifLevel[f.Severity], Message: sarifMessage(f.says()),
 			Locations: []sarifLocation{{
@@ -148,6 +153,7 @@ func (r *Report) sarif(o Options) sarifLog {
 				Logical:  []sarifLogical{{f.Resource.id() + " " + f.Field, "resource"}},
 			}},
 			Fingerprints: map[string]string{"oakum/v1": f.Fingerprint},
+			Rank:         rank,
 			Baseline:     f.Baseline,
 			Suppressions: suppressions(f),
 		})

@@ -55,6 +55,7 @@ instead. What is held back is listed on stderr with the reason.`,
 		},
 	}
 	a.safetyFlag(c)
+	a.reportsFlag(c)
 	c.Flags().StringVarP(&output, "output", "o", "diff", "format: diff, json, markdown")
 	c.Flags().BoolVar(&write, "write", false, "edit the files in place")
 	return c

@@ -15,6 +15,7 @@ import (
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/detect/policy/gatekeeper"
 	"github.com/oakum-dev/oakum/detect/policy/rego"
+	"github.com/oakum-dev/oakum/detect/vuln"
 	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/remediate"
 )
@@ -162,6 +163,12 @@ func (a *app) settings(tree fs.FS) (o remediate.Settings, frameworks catalogue, 
 	if o.Selected, err = a.selected(o.Policies, frameworks); err != nil {
 		return o, nil, err
 	}
+	if a.severity != "" {
+		o.Least = policy.Severity(a.severity)
+	}
+	if o.Reports, err = a.scanned(); err != nil {
+		return o, nil, err
+	}
 	if a.safety != "" {
 		if o.Config.Safety, err = oneOf("safety", a.safety, policy.Safeties[:3]); err != nil {
 			return o, nil, err
@@ -175,6 +182,29 @@ func (a *app) settings(tree fs.FS) (o remediate.Settings, frameworks catalogue, 
 	}
 	o.Exclude = append(slices.Clone(o.Config.Exclude), a.exclude...)
 	return o, frameworks, nil
+}
+
+// scanned reads the reports that --vulnerabilities names.
+func (a *app) scanned() ([]*vuln.Report, error) {
+	var out []*vuln.Report
+	for _, name := range a.reports {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("--vulnerabilities: %w", describe(err))
+		}
+		reports, err := remediate.ReadReport(name, f)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("--vulnerabilities: %s: %w", name, err)
+		}
+		for _, r := range reports {
+			r.Given = true
+		}
+		if out = append(out, reports...); len(out) > vuln.MaxReports {
+			return nil, fmt.Errorf("--vulnerabilities: reports on more than %d images", vuln.MaxReports)
+		}
+	}
+	return out, nil
 }
 
 // strict makes policies strict: what a repository says of them does not count.
@@ -257,7 +287,7 @@ func (a *app) selected(all []*policy.Policy, frameworks catalogue) ([]*policy.Po
 		if err != nil {
 			return nil, err
 		}
-		out = slices.DeleteFunc(slices.Clone(out), func(p *policy.Policy) bool { return !p.Severity.AtLeast(least) })
+		out = slices.DeleteFunc(slices.Clone(out), func(p *policy.Policy) bool { return !p.Worst().AtLeast(least) })
 	}
 	if len(a.framework) == 0 {
 		return out, nil

@@ -51,6 +51,7 @@ diff and text is printed and nothing is sent.`,
 		},
 	}
 	a.safetyFlag(c)
+	a.reportsFlag(c)
 	f := c.Flags()
 	f.BoolVar(&r.dryRun, "dry-run", false, "print everything, send nothing")
 	f.StringVar(&r.base, "base", "", "branch to read and to open pull requests against (default: the checked-out or default branch)")

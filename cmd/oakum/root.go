@@ -46,6 +46,7 @@ type app struct {
 	safety      string
 	kubernetes  string
 	exclude     []string
+	reports     []string // files of image scanners
 	noColor     bool
 	quiet       bool
 	verbose     bool
@@ -104,8 +105,14 @@ mends them by small, proved changes: as a diff, in place, or as pull requests.`,
 	f.BoolVar(&a.noColor, "no-color", false, "no colours (also with NO_COLOR set)")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no summary on stderr")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more on stderr")
-	root.AddCommand(a.scanCommand(), a.fixCommand(), a.remediateCommand(), a.policyCommand(), a.demoCommand())
+	root.AddCommand(a.scanCommand(), a.fixCommand(), a.remediateCommand(), a.reportCommand(), a.policyCommand(), a.demoCommand())
 	return root
+}
+
+// reportsFlag adds --vulnerabilities to the verbs that judge a tree.
+func (a *app) reportsFlag(c *cobra.Command) {
+	c.Flags().StringSliceVar(&a.reports, "vulnerabilities", nil,
+		"reports of image scanners: JSON or SARIF of Trivy or Grype, VulnerabilityReports of trivy-operator")
 }
 
 // safetyFlag adds --safety to the verbs that plan fixes.

@@ -61,6 +61,7 @@ Paths in the output are relative to the repository root, as git's are.`,
 			return a.verdict(p, r, threshold)
 		},
 	}
+	a.reportsFlag(c)
 	c.Flags().StringVarP(&output, "output", "o", "table", "format: "+list(report.Formats()))
 	c.Flags().StringVar(&baseline, "baseline", "", "show and fail on only what is new since then: a report of 'scan -o json', or a commit, branch or tag")
 	c.Flags().StringVar(&failOn, "fail-on", "", "exit with 1 for findings of this severity and worse, or none (default high)")

@@ -1,6 +1,10 @@
 package compliance_test
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,8 +16,34 @@ import (
 	"github.com/oakum-dev/oakum/fixers"
 )
 
-// unmapped are built-in policies that no framework asks for.
-var unmapped = map[string]string{}
+// unmapped are built-in policies that no framework names, and why.
+var unmapped = map[string]string{
+	"rbac-subject-missing":             "grants nothing as it stands",
+	"rbac-role-unused":                 "grants nothing as it stands",
+	"rbac-role-missing":                "grants nothing as it stands",
+	"spread-missing":                   "reliability",
+	"rollout-strategy":                 "reliability",
+	"replicas-with-hpa":                "reliability",
+	"replicas-single":                  "reliability",
+	"priority-class":                   "reliability",
+	"pdb-missing":                      "reliability",
+	"pdb-blocks-drain":                 "reliability",
+	"job-ttl":                          "tidiness",
+	"pdb-selects-nothing":              "a slip of the pen",
+	"service-selects-nothing":          "a slip of the pen",
+	"ingress-backend-missing":          "a slip of the pen",
+	"hpa-target-missing":               "a slip of the pen",
+	"deprecated-service-account-field": "an old spelling of what is right",
+	"env-duplicate":                    "a slip of the pen",
+	"image-vulnerabilities":            "it is silent without reports of scanners, and a control would pass by that silence",
+	"liveness-probe":                   "reliability; worth knowing only",
+	"privileged-port":                  "worth knowing only: the port by itself gives no right",
+	"probe-port-unknown":               "a slip of the pen",
+	"readiness-probe":                  "reliability",
+	"run-as-low-uid":                   "worth knowing only: no framework asks for high numbers of users",
+	"selector-mismatch":                "a slip of the pen",
+	"user-namespace-off":               "worth knowing only: newer than the frameworks",
+}
 
 func builtIn(t testing.TB) ([]*compliance.Framework, []*policy.Policy) {
 	t.Helper()
@@ -127,6 +157,34 @@ func TestLaws(t *testing.T) {
 			if c.Automated {
 				t.Errorf("%s %s can be passed without a person", f.Name, c.ID)
 			}
+		}
+	}
+}
+
+// TestDocumentation loads the example of docs/frameworks.md, and looks for
+// every built-in framework there.
+func TestDocumentation(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "frameworks.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(apiVersion.*?)```").FindAllSubmatch(doc, -1)
+	if len(blocks) != 1 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	example, err := compliance.Load("docs/frameworks.md", blocks[0][1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	frameworks, all := builtIn(t)
+	if _, err := compliance.NewCatalogue(example, all); err != nil {
+		t.Error(err)
+	}
+	for _, f := range frameworks {
+		family, version, _ := strings.Cut(f.Name, "-1.")
+		if !bytes.Contains(doc, []byte("`"+f.Name+"`")) && !(bytes.Contains(doc, []byte("`"+family+"-1.")) && bytes.Contains(doc, []byte("-1."+version+"`"))) {
+			t.Errorf("docs/frameworks.md does not name %s", f.Name)
 		}
 	}
 }

@@ -69,9 +69,12 @@ func (j Judgment) Judged() int {
 }
 
 // Counts are the controls of an assessment by verdict, those of one level or,
-// where it is empty, all.
+// where it is empty, all. Each verdict has a number.
 func (a Assessment) Counts(level string) map[Verdict]int {
 	out := map[Verdict]int{}
+	for _, v := range Verdicts {
+		out[v] = 0
+	}
 	for _, j := range a.Judgments {
 		if level == "" || j.Control.Level == level {
 			out[j.Verdict]++
@@ -167,9 +170,13 @@ func (b *byPolicy) verdict(c *Control, j Judgment) (Verdict, string) {
 	return Pass, ""
 }
 
-// unknown says why nothing found does not mean that nothing is wrong.
+// unknown says why nothing found does not mean that nothing is wrong. A
+// resource that is not there cannot be wrong, as long as something is; but a
+// cluster has an API server and kubelets whether its repository shows them or
+// not.
 func (b *byPolicy) unknown(c *Control, j Judgment) string {
-	var off, kinds []string
+	var off, absent, hidden []string
+	elsewhere := false // the control plane is configured by other means than flags
 	for _, n := range j.Policies {
 		p := b.policies[n.Policy]
 		switch {
@@ -177,23 +184,38 @@ func (b *byPolicy) unknown(c *Control, j Judgment) string {
 			off = append(off, n.Policy)
 		case n.NotEvaluated > 0:
 			return fmt.Sprintf("policy %s could not judge %d of %d resources, first: %v", n.Policy, n.NotEvaluated, n.Judged, b.unevaluated[n.Policy])
-		case n.Judged == 0 && !b.inForce(p.Kubernetes):
-			kinds = append(kinds, fmt.Sprintf("%s judges %s", p.Name, versions(p.Kubernetes)))
-		case n.Judged == 0:
-			for _, kind := range slices.Concat(p.Match.Kinds, p.Match.Components) {
-				if !slices.Contains(kinds, kind) {
-					kinds = append(kinds, kind)
-				}
-			}
+		case n.Judged > 0:
+			elsewhere = elsewhere || slices.ContainsFunc(p.Match.Kinds, configuresControlPlane)
+		case !b.inForce(p.Kubernetes):
+			absent = append(absent, fmt.Sprintf("%s judges %s", p.Name, versions(p.Kubernetes)))
+		default:
+			absent = append(absent, slices.Concat(p.Match.Kinds, p.Match.Components)...)
+			hidden = append(hidden, p.Match.Components...)
 		}
 	}
-	if len(off) > 0 {
-		return "did not run: " + strings.Join(off, ", ")
+	if elsewhere {
+		hidden = slices.DeleteFunc(hidden, func(component string) bool { return component != "kubelet" && component != "kube-proxy" })
 	}
-	if j.Judged() == 0 {
-		return "there is nothing to look at: " + strings.Join(kinds, ", ")
+	switch {
+	case len(off) > 0:
+		return "did not run: " + strings.Join(off, ", ")
+	case j.Judged() == 0:
+		return "there is nothing to look at: " + unique(absent)
+	case len(hidden) > 0 && c.Automated:
+		return "a part cannot be looked at: " + unique(hidden)
 	}
 	return ""
+}
+
+// configuresControlPlane tells whether a kind stands for a control plane whose
+// flags nobody need write: its own configuration files, and managed clusters.
+func configuresControlPlane(kind string) bool {
+	return strings.HasPrefix(kind, "apiserver.config.k8s.io/") || strings.HasPrefix(kind, "eksctl.io/")
+}
+
+func unique(words []string) string {
+	slices.Sort(words)
+	return strings.Join(slices.Compact(words), ", ")
 }
 
 func (b *byPolicy) inForce(r policy.VersionRange) bool {

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
@@ -73,6 +76,9 @@ func safety(t *testing.T, set *manifest.Set) {
 // breaks says what an edit is known to break.
 func breaks(r *manifest.Resource, e policy.Edit) string {
 	field := e.Path[len(e.Path)-1].Key
+	if meansTheSame(r, e) {
+		return ""
+	}
 	if e.Op == policy.Remove {
 		return "something that the author wrote goes"
 	}
@@ -115,6 +121,10 @@ func breaks(r *manifest.Resource, e policy.Edit) string {
 				return "a container that may be root loses what its start-up needs"
 			}
 		}
+	case "readOnly":
+		if from := mounted(spec, r, e.Path[:len(e.Path)-1]); !onlyRead.MatchString(from) {
+			return "a container that may write to " + from + " of its node no longer can"
+		}
 	case "automountServiceAccountToken":
 		if name, _ := get(spec, "serviceAccountName").(string); name != "" && name != "default" {
 			return "a pod with a service account of its own loses its token"
@@ -123,6 +133,55 @@ func breaks(r *manifest.Resource, e policy.Edit) string {
 		return "no fix of this field is known to need no person"
 	}
 	return ""
+}
+
+// onlyRead are the paths of a node that belong to it alone: what mounts them reads.
+var onlyRead = regexp.MustCompile(`^(/etc/(localtime|timezone|machine-id|os-release)|/usr/lib/os-release|/usr/share/(zoneinfo|ca-certificates)|` +
+	`/etc/(ssl|pki/tls)/certs|(/etc|/usr/local/share)/ca-certificates)/?$`)
+
+// mounted is the path of the node that a mount of a container leads to.
+func mounted(spec map[string]any, r *manifest.Resource, mount manifest.Path) string {
+	name := r.Field(mount.Key("name"))
+	volumes, _ := spec["volumes"].([]any)
+	for _, v := range volumes {
+		if name.Present && get(v, "name") == manifest.Scalar(name.Node) {
+			from, _ := get(v, "hostPath", "path").(string)
+			return from
+		}
+	}
+	return ""
+}
+
+// meansTheSame tells edits that say otherwise what was said already.
+func meansTheSame(r *manifest.Resource, e policy.Edit) bool {
+	last := e.Path[len(e.Path)-1]
+	_, template, _ := r.PodTemplate()
+	switch {
+	case last.Key == "serviceAccount" && e.Op == policy.Remove:
+		return get(template, "spec", "serviceAccountName") == nil
+	case last.Key == "serviceAccountName" && e.Op == policy.Set:
+		return e.Value == get(template, "spec", "serviceAccount")
+	case last.Key == "image" && e.Op == policy.Set:
+		was, _ := manifest.Scalar(r.Field(e.Path).Node).(string)
+		rest, old := strings.CutPrefix(was, "k8s.gcr.io/")
+		return old && e.Value == "registry.k8s.io/"+rest
+	case last.Item && e.Path[len(e.Path)-2].Key == "env" && e.Op == policy.Remove:
+		return shadowed(r.Field(e.Path[:len(e.Path)-1]).Node.Content, last.Index)
+	}
+	return false
+}
+
+// shadowed tells whether a variable is given again behind, and no other is made from it.
+func shadowed(env []*yaml.Node, index int) bool {
+	var names, values []string
+	for _, n := range env {
+		var v struct{ Name, Value string }
+		if n.Decode(&v) != nil {
+			return false
+		}
+		names, values = append(names, v.Name), append(values, v.Value)
+	}
+	return slices.Contains(names[index+1:], names[index]) && !strings.Contains(strings.Join(values, " "), "$("+names[index]+")")
 }
 
 // addedFlag is the flag of a component that an edit adds, as name=value.

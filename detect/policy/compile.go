@@ -44,13 +44,15 @@ func (p *Policy) ready() (*compiled, error) {
 
 // compiled is a policy ready to be evaluated.
 type compiled struct {
-	scope     scope
-	where     cel.Program
-	variables []variable
-	require   cel.Program
-	message   text
-	at        []place
-	fix       *compiledFix
+	scope           scope
+	where           cel.Program
+	variables       []variable
+	require         cel.Program
+	severities      []cel.Program // by the policy's rules
+	vulnerabilities cel.Program
+	message         text
+	at              []place
+	fix             *compiledFix
 }
 
 type variable struct {
@@ -92,7 +94,6 @@ func (c *Compiler) compile(p *Policy, o origin) (*compiled, error) {
 	if b.env, err = out.scope.declare(c.env, c.schema, p); err != nil {
 		return nil, o.at([]string{"spec"}, "%v", err)
 	}
-	out.where = b.condition(p.Match.Where, "spec", "match", "where")
 	for i, v := range p.Variables {
 		program, t := b.expression(v.Expression, nil, "spec", "variables", strconv.Itoa(i), "expression")
 		if b.err != nil {
@@ -103,7 +104,17 @@ func (c *Compiler) compile(p *Policy, o origin) (*compiled, error) {
 			return nil, o.at([]string{"spec", "variables", strconv.Itoa(i)}, "variable %s: %v", v.Name, err)
 		}
 	}
+	out.where = b.condition(p.Match.Where, "spec", "match", "where")
 	out.require = b.condition(p.Require, "spec", "require")
+	for i, s := range p.Severities {
+		out.severities = append(out.severities, b.condition(s.When, "spec", "severities", strconv.Itoa(i), "when"))
+	}
+	if p.Vulnerabilities != "" {
+		if !out.scope.container {
+			return nil, o.at([]string{"spec", "vulnerabilities"}, "vulnerabilities are those of a container: it needs each: containers")
+		}
+		out.vulnerabilities, _ = b.expression(p.Vulnerabilities, cel.ListType(c.schema.celType(vulnerabilityType)), "spec", "vulnerabilities")
+	}
 	out.message = b.text(p.Message, "spec", "message")
 	for i, s := range p.At {
 		at, err := out.scope.parsePlace(s)
@@ -303,7 +314,7 @@ func (p *Policy) With(o Overrides) (*Policy, error) {
 		if !slices.Contains(Severities, o.Severity) {
 			return nil, fmt.Errorf("severity of policy %s is %q, want one of %v", p.Name, o.Severity, Severities)
 		}
-		out.Severity = o.Severity
+		out.Severity, out.Severities = o.Severity, nil
 	}
 	if o.Safety != "" {
 		if !slices.Contains(Safeties, o.Safety) {

@@ -10,18 +10,21 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 
 	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/vuln"
 )
 
 // Context is what policies know beyond the resource they look at.
 type Context struct {
-	Kubernetes     int                                                 // minor version of Kubernetes 1.x
-	Namespace      func(*manifest.Resource) string                     // where the resource will live; nil: as written
-	ServiceAccount func(namespace, name string) (map[string]any, bool) // as written in the same tree; nil: none is known
-	Bindings       func(namespace, serviceAccount string) []string     // IDs of the role bindings in the same tree that may grant it something; nil: none is known
-	Related        func(r Related, namespace string) []any             // resources of the same tree, as they are written; nil: none is known
-	Objects        func(group, kind string) []*manifest.Resource       // of the same tree, as far as some policy wants them; nil: none is known
-	All            func(yield func(*manifest.Resource) bool)           // the same of every kind
-	Tree           any                                                 // is the same for every judgment over one tree
+	Kubernetes     int                                                           // minor version of Kubernetes 1.x
+	Namespace      func(*manifest.Resource) string                               // where the resource will live; nil: as written
+	ServiceAccount func(namespace, name string) (map[string]any, bool)           // as written in the same tree; nil: none is known
+	Bindings       func(namespace, serviceAccount string) []string               // IDs of the role bindings in the same tree that may grant it something; nil: none is known
+	Related        func(r Related, namespace string) []any                       // resources of the same tree, as they are written; nil: none is known
+	Scanned        func(image string) *vuln.Report                               // what scanners found in it, nil for nothing known; nil: nothing is of any
+	Exposure       func(r *manifest.Resource, container map[string]any) []string // how a pod, and a container of it unless that is nil, is reached and what it reaches; nil: nothing is known
+	Objects        func(group, kind string) []*manifest.Resource                 // of the same tree, as far as some policy wants them; nil: none is known
+	All            func(yield func(*manifest.Resource) bool)                     // the same of every kind
+	Tree           any                                                           // is the same for every judgment over one tree
 }
 
 // Violation is one breach of a policy: where, and in what words.
@@ -31,6 +34,10 @@ type Violation struct {
 	Container string        // the container concerned, if it is about one
 	Message   string
 	Desired   map[string]any // the whole resource as the policy would have it; nil where Repair goes by the policy's fix
+	Severity  Severity       // of this one; empty: the policy's
+
+	Vulnerabilities []vuln.Vulnerability // those it is about, the worst first
+	Exposure        []string             // what makes these worse; empty unless it is about some
 
 	item item
 }
@@ -163,7 +170,13 @@ func (it item) violation() (Violation, error) {
 	if v.Message, err = c.message.render(&it); err != nil {
 		return v, fmt.Errorf("policy %s on %s: message: %w", it.policy.Name, it.resource.ID(), err)
 	}
-	return v, nil
+	if v.Severity, err = it.severity(); err != nil {
+		return v, err
+	}
+	if v.Vulnerabilities, err = it.found(c.vulnerabilities); err == nil && len(v.Vulnerabilities) > 0 {
+		v.Exposure = it.exposure()
+	}
+	return v, err
 }
 
 func (it *item) holds(p cel.Program) (bool, error) {

@@ -183,6 +183,8 @@ func (it *item) ResolveName(name string) (any, bool) {
 		return fmt.Sprintf("container %q", it.container["name"]), true
 	case "key":
 		return it.key, c.scope.mapping
+	case "index":
+		return int64(it.index), it.siblings != nil
 	case c.scope.item:
 		return it.value, true
 	case "kubernetes":
@@ -191,6 +193,10 @@ func (it *item) ResolveName(name string) (any, bool) {
 		return it.namespace(), true
 	case "serviceAccount":
 		return it.serviceAccount(), true
+	case "vulnerabilities":
+		return it.vulnerabilities(), true
+	case "exposure":
+		return it.exposure(), true
 	case "bindings":
 		if it.context.Bindings == nil {
 			return []string{}, true

@@ -1,8 +1,6 @@
 package policy
 
 import (
-	"strings"
-
 	"github.com/google/cel-go/cel"
 	celenv "github.com/google/cel-go/common/env"
 	"github.com/google/cel-go/common/overloads"
@@ -10,6 +8,8 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/ext"
 	"k8s.io/apiserver/pkg/cel/library"
+
+	"github.com/oakum-dev/oakum/detect/vuln"
 )
 
 // baseEnv has what every expression may use: the CEL of the API server
@@ -39,9 +39,9 @@ func baseEnv() (*cel.Env, *schema, error) {
 		keptMatches(),
 		boundedReplace(),
 		boundedJoin(),
-		stringFunction("imageName", "image_name", func(ref string) string { return splitImage(ref).name }),
-		stringFunction("imageTag", "image_tag", func(ref string) string { return splitImage(ref).tag }),
-		stringFunction("imageDigest", "image_digest", func(ref string) string { return splitImage(ref).digest }),
+		stringFunction("imageName", "image_name", func(ref string) string { return vuln.ParseReference(ref).Name }),
+		stringFunction("imageTag", "image_tag", func(ref string) string { return vuln.ParseReference(ref).Tag }),
+		stringFunction("imageDigest", "image_digest", func(ref string) string { return vuln.ParseReference(ref).Digest }),
 		selects(),
 	)
 	if err != nil {
@@ -64,20 +64,4 @@ func stringFunction(name, id string, f func(string) string) cel.EnvOption {
 			}
 			return types.String(f(string(s)))
 		})))
-}
-
-type imageRef struct{ name, tag, digest string }
-
-// splitImage takes an image reference apart (distribution reference grammar);
-// the name is normalised the way Docker does: docker.io/library/nginx is nginx.
-func splitImage(s string) imageRef {
-	var r imageRef
-	r.name, r.digest, _ = strings.Cut(s, "@")
-	if i := strings.LastIndexByte(r.name, ':'); i > strings.LastIndexByte(r.name, '/') {
-		r.name, r.tag = r.name[:i], r.name[i+1:]
-	}
-	for _, prefix := range []string{"docker.io/", "index.docker.io/", "library/"} {
-		r.name = strings.TrimPrefix(r.name, prefix)
-	}
-	return r
 }

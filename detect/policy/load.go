@@ -214,6 +214,8 @@ func (c *Compiler) check(f *file, o origin) *Error {
 		return o.at([]string{"metadata", "name"}, "name %q is not in kebab-case", p.Name)
 	case p.Title == "" || p.Message == "" || p.Description == "":
 		return o.at(spec(), "policy %s needs a title, a description and a message", p.Name)
+	case slices.ContainsFunc(p.Severities, func(s SeverityRule) bool { return !slices.Contains(Severities, s.Level) || s.When == "" }):
+		return o.at(spec("severities"), "severities need a level, one of %v, and when it counts", Severities)
 	case !slices.Contains(Severities, p.Severity):
 		return o.at(spec("severity"), "severity is %q, want one of %v", p.Severity, Severities)
 	case len(p.Match.Kinds) == 0 && len(p.Match.Components) == 0:

@@ -50,27 +50,29 @@ func (s Safety) Within(limit Safety) bool {
 // Policy is one policy file. The field comments of the file format are in
 // docs/policy.md; expressions are CEL, texts may hold {expression}.
 type Policy struct {
-	Name        string               `yaml:"-"`
-	File        string               `yaml:"-"` // where it was read, for messages
-	Title       string               `yaml:"title"`
-	Description string               `yaml:"description"`
-	Severity    Severity             `yaml:"severity"`
-	Category    string               `yaml:"category"`
-	Controls    map[string][]string  `yaml:"controls"`
-	Kubernetes  VersionRange         `yaml:"kubernetes"`
-	Strict      bool                 `yaml:"strict"` // no exemption of a repository counts, nor its configuration
-	Match       Match                `yaml:"match"`
-	Parameters  map[string]Parameter `yaml:"parameters"`
-	Related     []Related            `yaml:"related"`
-	Variables   []Variable           `yaml:"variables"`
-	Require     string               `yaml:"require"`
-	Analyzer    string               `yaml:"analyzer"` // Go code that looks across resources, instead of Require
-	At          Paths                `yaml:"at"`
-	Message     string               `yaml:"message"`
-	Fix         *Fix                 `yaml:"fix"`
-	Language    string               `yaml:"-"` // the kind of a foreign policy, empty for oakum's own
-	Mutates     bool                 `yaml:"-"` // the foreign policy says how what breaks it should be
-	Unjudged    string               `yaml:"-"` // why nothing at all is judged by it
+	Name            string               `yaml:"-"`
+	File            string               `yaml:"-"` // where it was read, for messages
+	Title           string               `yaml:"title"`
+	Description     string               `yaml:"description"`
+	Severity        Severity             `yaml:"severity"`
+	Severities      []SeverityRule       `yaml:"severities"` // in place of Severity where one holds
+	Category        string               `yaml:"category"`
+	Controls        map[string][]string  `yaml:"controls"`
+	Kubernetes      VersionRange         `yaml:"kubernetes"`
+	Strict          bool                 `yaml:"strict"` // no exemption of a repository counts, nor its configuration
+	Match           Match                `yaml:"match"`
+	Parameters      map[string]Parameter `yaml:"parameters"`
+	Related         []Related            `yaml:"related"`
+	Variables       []Variable           `yaml:"variables"`
+	Require         string               `yaml:"require"`
+	Analyzer        string               `yaml:"analyzer"` // Go code that looks across resources, instead of Require
+	At              Paths                `yaml:"at"`
+	Message         string               `yaml:"message"`
+	Vulnerabilities string               `yaml:"vulnerabilities"` // an expression: those that a finding is about, and is ranked by
+	Fix             *Fix                 `yaml:"fix"`
+	Language        string               `yaml:"-"` // the kind of a foreign policy, empty for oakum's own
+	Mutates         bool                 `yaml:"-"` // the foreign policy says how what breaks it should be
+	Unjudged        string               `yaml:"-"` // why nothing at all is judged by it
 
 	FixSafety Safety `yaml:"-"` // in place of what Fix says, where it is not empty
 
@@ -111,6 +113,12 @@ type Related struct {
 type Parameter struct {
 	Description string `yaml:"description"`
 	Default     any    `yaml:"default"`
+}
+
+// SeverityRule gives the severity of a finding where When holds; the first that does counts.
+type SeverityRule struct {
+	Level Severity `yaml:"level"`
+	When  string   `yaml:"when"`
 }
 
 // Variable names an expression for the ones that follow.

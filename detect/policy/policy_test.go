@@ -56,6 +56,12 @@ func TestRefused(t *testing.T) {
 		{"no flag", "  message: m\n  match: {components: [etcd]}\n  require: 'true'\n  at: 'flag:'\n", "flag:: name the flag or the field"},
 		{"the whole kubelet", "  message: m\n  match: {components: [kubelet]}\n  require: 'true'\n  at: kubelet:.\n", "kubelet:.: name the flag or the field"},
 		{"flag as a list", "  message: m\n  match: {components: [etcd]}\n  require: 'true'\n  fix: {title: t, safety: [{level: safe, because: b}], edits: [{append: 'flag:x', value: y}]}\n", "flag:x is set or removed: it is no list"},
+		{"unknown severity of a rule", "  message: m\n  match: {kinds: [Pod]}\n  severities: [{level: awful, when: 'true'}]\n  require: 'true'\n", "test.yaml:10:15: severities need a level, one of [critical high medium low info], and when it counts"},
+		{"severity without a condition", "  message: m\n  match: {kinds: [Pod]}\n  severities: [{level: high}]\n  require: 'true'\n", "and when it counts"},
+		{"severity that is no condition", "  message: m\n  match: {kinds: [Pod]}\n  severities: [{level: high, when: '1'}]\n  require: 'true'\n", "test.yaml:10:36: the expression is int, want bool"},
+		{"vulnerabilities of a pod", "  message: m\n  match: {kinds: [Pod]}\n  vulnerabilities: '[]'\n  require: 'true'\n", "it needs each: containers"},
+		{"vulnerabilities that are none", "  message: m\n  match: {kinds: [Pod], each: containers}\n  vulnerabilities: '[1]'\n  require: 'true'\n", "the expression is list(int), want list(Vulnerability)"},
+		{"misspelt field of a vulnerability", "  message: m\n  match: {kinds: [Pod], each: containers}\n  require: vulnerabilities.orValue([]).all(v, v.level == '')\n", "undefined field 'level'"},
 		{"no range of numbers", "  message: m\n  match: {kinds: [Pod]}\n  require: size(lists.range(1000000000)) > 0\n", "undeclared reference"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -100,8 +106,8 @@ func TestScopes(t *testing.T) {
 			pod + "spec.containers[name=second]: containers/second\n" + pod + "spec.initContainers[name=first]: initContainers/first",
 		},
 		{
-			"list in containers", "  match: {kinds: [Pod], each: containers.ports}\n  message: '{container.name} {port.containerPort}'\n  at: .\n",
-			pod + "spec.containers[name=second].ports[containerPort=1]: second 1\n" + pod + "spec.containers[name=second].ports[containerPort=2]: second 2",
+			"list in containers", "  match: {kinds: [Pod], each: containers.ports}\n  message: '{container.name} {port.containerPort} {index}'\n  at: .\n",
+			pod + "spec.containers[name=second].ports[containerPort=1]: second 1 0\n" + pod + "spec.containers[name=second].ports[containerPort=2]: second 2 1",
 		},
 		{
 			"strings in containers", "  match: {kinds: [Pod], each: containers.securityContext.capabilities.add}\n  message: '{capability}'\n",
@@ -123,6 +129,10 @@ func TestScopes(t *testing.T) {
 		{
 			"where and parameters", "  match: {kinds: [Pod], each: containers, where: container.name == params.only}\n  parameters: {only: {default: first}}\n  message: '{{{params.only}}'\n",
 			pod + "spec.initContainers[name=first]: {first}",
+		},
+		{
+			"where and variables", "  match: {kinds: [Pod], each: containers, where: short == 'fir'}\n  variables: [{name: short, expression: 'container.name.substring(0, 3)'}]\n  message: '{short}'\n",
+			pod + "spec.initContainers[name=first]: fir",
 		},
 		{"kind of another group", "  match: {kinds: [example.org/CronJob]}\n  message: m\n", ""},
 		{"version", "  match: {kinds: [Pod]}\n  kubernetes: {since: 31}\n  message: m\n", ""},

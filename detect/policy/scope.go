@@ -145,7 +145,7 @@ func (sc scope) declare(env *cel.Env, s *schema, p *Policy) (*cel.Env, error) {
 	if sc.pods {
 		options = append(options, cel.Variable("object", cel.DynType), cel.Variable("pod", typed(sc.base)),
 			cel.Variable("serviceAccount", cel.OptionalType(typed(kindTypes["ServiceAccount"]))),
-			cel.Variable("bindings", cel.ListType(cel.StringType)))
+			cel.Variable("bindings", cel.ListType(cel.StringType)), cel.Variable("exposure", cel.ListType(cel.StringType)))
 	} else if len(p.Match.Kinds) > 1 {
 		options = append(options, cel.Variable("object", cel.DynType))
 	} else {
@@ -155,6 +155,9 @@ func (sc scope) declare(env *cel.Env, s *schema, p *Policy) (*cel.Env, error) {
 		t, _ := s.field(sc.base, "spec")
 		t, _ = s.field(t, "containers")
 		options = append(options, cel.Variable("container", s.celType(t.Elem())), cel.Variable("containerList", cel.StringType))
+	}
+	if sc.container {
+		options = append(options, cel.Variable("vulnerabilities", cel.OptionalType(cel.ListType(typed(vulnerabilityType)))))
 	}
 	if sc.contexts {
 		options = append(options, cel.Variable("holder", cel.StringType))
@@ -168,6 +171,9 @@ func (sc scope) declare(env *cel.Env, s *schema, p *Policy) (*cel.Env, error) {
 	}
 	if sc.mapping {
 		options = append(options, cel.Variable("key", cel.StringType))
+	}
+	if len(sc.each) > 0 && !sc.mapping {
+		options = append(options, cel.Variable("index", cel.IntType))
 	}
 	if sc.item != "" && sc.item != "container" {
 		options = append(options, cel.Variable(sc.item, typed(sc.itemType)))

@@ -18,6 +18,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/oakum-dev/oakum/detect/vuln"
 )
 
 // kindTypes are the Go types of the kinds whose fields the type checker
@@ -56,6 +58,9 @@ var kindTypes = map[string]reflect.Type{
 	"MutatingAdmissionPolicyBinding":   reflect.TypeFor[admissionregistrationv1.MutatingAdmissionPolicyBinding](),
 }
 
+// vulnerabilityType is what scanners find.
+var vulnerabilityType = reflect.TypeFor[vuln.Vulnerability]()
+
 // dynamicTypes are written in more than one shape, or have their own reading.
 var dynamicTypes = map[reflect.Type]*types.Type{
 	reflect.TypeFor[resource.Quantity]():    types.DynType,
@@ -80,6 +85,7 @@ func newSchema(base types.Provider) *schema {
 	for _, t := range kindTypes {
 		s.celType(t)
 	}
+	s.celType(vulnerabilityType)
 	s.celType(reflect.TypeFor[kubeletConfiguration]()) // what is not known from the start would be written by several at once
 	return s
 }
