@@ -93,6 +93,7 @@ type fixer func(*detect.Finding, Context) (Fix, *Held)
 
 var byName = map[string]fixer{
 	"network-policy": networkPolicy,
+	"pod-security":   podSecurity,
 	"wildcard-verbs": wildcardVerbs,
 	"newer-image":    newerImage,
 	"pin-image":      pinImage,

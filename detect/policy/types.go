@@ -7,11 +7,13 @@ import (
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,6 +32,8 @@ var kindTypes = map[string]reflect.Type{
 	"ServiceAccount":        reflect.TypeFor[corev1.ServiceAccount](),
 	"ConfigMap":             reflect.TypeFor[corev1.ConfigMap](),
 	"Secret":                reflect.TypeFor[corev1.Secret](),
+	"ResourceQuota":         reflect.TypeFor[corev1.ResourceQuota](),
+	"LimitRange":            reflect.TypeFor[corev1.LimitRange](),
 	"PersistentVolume":      reflect.TypeFor[corev1.PersistentVolume](),
 	"PersistentVolumeClaim": reflect.TypeFor[corev1.PersistentVolumeClaim](),
 	"Deployment":            reflect.TypeFor[appsv1.Deployment](),
@@ -44,6 +48,14 @@ var kindTypes = map[string]reflect.Type{
 	"ClusterRole":           reflect.TypeFor[rbacv1.ClusterRole](),
 	"RoleBinding":           reflect.TypeFor[rbacv1.RoleBinding](),
 	"ClusterRoleBinding":    reflect.TypeFor[rbacv1.ClusterRoleBinding](),
+	"StorageClass":          reflect.TypeFor[storagev1.StorageClass](),
+
+	"ValidatingWebhookConfiguration":   reflect.TypeFor[admissionregistrationv1.ValidatingWebhookConfiguration](),
+	"MutatingWebhookConfiguration":     reflect.TypeFor[admissionregistrationv1.MutatingWebhookConfiguration](),
+	"ValidatingAdmissionPolicy":        reflect.TypeFor[admissionregistrationv1.ValidatingAdmissionPolicy](),
+	"ValidatingAdmissionPolicyBinding": reflect.TypeFor[admissionregistrationv1.ValidatingAdmissionPolicyBinding](),
+	"MutatingAdmissionPolicy":          reflect.TypeFor[admissionregistrationv1.MutatingAdmissionPolicy](),
+	"MutatingAdmissionPolicyBinding":   reflect.TypeFor[admissionregistrationv1.MutatingAdmissionPolicyBinding](),
 }
 
 // vulnerabilityType is what scanners find.
