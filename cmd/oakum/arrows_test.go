@@ -30,6 +30,7 @@ var rooms = []room{
 	{"detect/manifest", []string{"detect/source"}, "it reads and locates, whatever is asked of the resources later"},
 	{"detect/policies", nil, "it is YAML files and their embedding"},
 	{"detect/policy", []string{"detect/source", "detect/manifest"}, "the language knows resources, and neither the library nor who scans"},
+	{"detect/policy/admission", []string{"detect/source", "detect/manifest", "detect/policy"}, "how other people's policies judge a resource does not depend on who asks"},
 	{"detect/render", []string{"detect/source", "detect/manifest"}, "what sources render to does not depend on what is judged"},
 	{"detect/cluster", []string{"detect/source", "detect/manifest"}, "what a cluster holds does not depend on what is judged"},
 	{"detect", []string{"detect/..."}, "detection knows nothing of repairs"},
@@ -53,7 +54,8 @@ type library struct {
 }
 
 var libraries = []library{
-	{"k8s.io/client-go", []string{"detect/cluster"}},
+	{"k8s.io/client-go", []string{"detect/cluster", "detect/policy/admission"}},
+	{"k8s.io/apiserver/pkg/admission", []string{"detect/policy/admission"}},
 	{"github.com/go-git/", []string{"remediate/repo", "remediate/github/githubtest"}},
 	{"github.com/google/go-github/", []string{"remediate/github", "webhook"}},
 	{"sigs.k8s.io/kustomize/api", []string{"detect/render"}},
@@ -143,6 +145,9 @@ func TestBrokenArrows(t *testing.T) {
 		{from: "detect/policies", to: "detect/policy", test: true},
 		{from: "detect/policy", to: "detect/policies", want: "neither the library"},
 		{from: "detect/policy", to: "detect", want: "nor who scans"},
+		{from: "detect/policy", to: "detect/policy/admission", want: "neither the library"},
+		{from: "detect/policy/admission", to: "detect/policy"},
+		{from: "detect/policy/admission", to: "detect", want: "who asks"},
 		{from: "detect/render", to: "detect/policy", want: "what is judged"},
 		{from: "detect/cluster", to: "detect/policy", want: "what is judged"},
 		{from: "detect", to: "detect/policy"},
@@ -173,7 +178,10 @@ func TestBrokenArrows(t *testing.T) {
 		{from: "util", to: "fmt", want: "util: unknown room: add it to the table"},
 		{from: "detect/sources", to: "fmt", want: "unknown room"},
 
-		{from: "detect", to: "k8s.io/client-go/kubernetes", want: "that stays in detect/cluster"},
+		{from: "detect", to: "k8s.io/client-go/kubernetes", want: "that stays in detect/cluster and detect/policy/admission"},
+		{from: "detect/policy", to: "k8s.io/apiserver/pkg/admission/plugin/cel", want: "that stays in detect/policy/admission"},
+		{from: "detect/policy", to: "k8s.io/apiserver/pkg/cel/library"},
+		{from: "detect/policy/admission", to: "k8s.io/apiserver/pkg/admission/plugin/cel"},
 		{from: "detect/cluster", to: "k8s.io/client-go/kubernetes"},
 		{from: "remediate", to: "github.com/go-git/go-git/v5", want: "that stays in remediate/repo"},
 		{from: "remediate", to: "github.com/go-git/go-git/v5", test: true, want: "that stays in remediate/repo"},

@@ -12,6 +12,7 @@ import (
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/policy/admission"
 	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/remediate"
 )
@@ -168,7 +169,7 @@ func (a *app) settings(tree fs.FS) (remediate.Settings, error) {
 
 // library is every policy: the built-in ones, and the user's.
 func (a *app) library() ([]*policy.Policy, error) {
-	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names()}
+	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Languages: []policy.Language{admission.Language()}}
 	all, err := c.LoadFS(policies.FS)
 	if err != nil {
 		return nil, fmt.Errorf("loading the built-in policies: %w", err)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
-	"go.yaml.in/yaml/v3"
 )
 
 // Compiler compiles policies. Analyzers and Fixers are the names of the Go
@@ -175,18 +174,8 @@ func (b *builder) expression(src string, want *cel.Type, keys ...string) (cel.Pr
 	checked, issues := b.env.Compile(src)
 	if issues.Err() != nil {
 		first := issues.Errors()[0]
-		e := b.at(keys, "%s", strings.TrimSuffix(first.Message, " (in container '')")) // CEL's containers are not ours
-		n := b.find(keys)
-		switch {
-		case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
-			e.Line += first.Location.Line()
-			e.Column = first.Location.Column() + 1
-		case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
-			e.Column += first.Location.Column() + 1
-		default:
-			e.Column += first.Location.Column()
-		}
-		b.err = e
+		b.err = b.within(keys, first.Location.Line(), first.Location.Column(),
+			"%s", strings.TrimSuffix(first.Message, " (in container '')")) // CEL's containers are not ours
 		return nil, nil
 	}
 	if want != nil && !checked.OutputType().IsExactType(want) && !checked.OutputType().IsExactType(cel.DynType) {
