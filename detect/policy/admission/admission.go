@@ -10,6 +10,7 @@
 package admission
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ const (
 	validator  = "ValidatingAdmissionPolicy"
 	mutator    = "MutatingAdmissionPolicy"
 	bindingFor = "Binding" // ends the kind that puts the other two in force
+
+	titleKey, descriptionKey = "oakum.dev/title", "oakum.dev/description" // annotations that tell people what a policy is for
 )
 
 // Language reads the admission policies of Kubernetes.
@@ -241,8 +244,8 @@ func (l *loader) describe(d *policy.Document) policy.Policy {
 	annotations := stringMap(nested(d.Value, "metadata", "annotations"))
 	p := policy.Policy{
 		Name: d.Name(), File: d.File, Language: d.Kind, Category: "admission",
-		Title:       annotations["policies.kyverno.io/title"],
-		Description: annotations["policies.kyverno.io/description"],
+		Title:       oneLine(cmp.Or(annotations[titleKey], annotations["policies.kyverno.io/title"])),
+		Description: oneLine(cmp.Or(annotations[descriptionKey], annotations["policies.kyverno.io/description"])),
 	}
 	if messages, _ := nested(d.Value, "spec", "validations").([]any); p.Title == "" && len(messages) == 1 {
 		message, _ := nested(messages[0], "message").(string)
@@ -251,7 +254,7 @@ func (l *loader) describe(d *policy.Document) policy.Policy {
 	if p.Title == "" {
 		p.Title = fmt.Sprintf("%s %s", d.Kind, d.Name())
 	}
-	if p.Description = oneLine(p.Description); p.Description == "" {
+	if p.Description == "" {
 		p.Description = "Its rules say what the API server would refuse or change."
 	}
 	return p

@@ -7,8 +7,10 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"k8s.io/apimachinery/pkg/util/version"
@@ -39,6 +41,9 @@ type expression struct {
 	checked *cel.Ast
 	env     *cel.Env
 	program cel.Program
+
+	mu    sync.Mutex
+	parts map[int64]cel.Program // of parts of it, by id
 }
 
 // newScope prepares the environment of k8s.io/apiserver/pkg/admission/plugin/cel,
@@ -102,11 +107,31 @@ func compile(env *cel.Env, source string, want ...*cel.Type) (*expression, error
 	if len(want) > 0 && !slices.ContainsFunc(want, out.IsExactType) {
 		return nil, &compileError{message: fmt.Sprintf("the expression is %s, want %s", out, want[0])}
 	}
-	program, err := env.Program(checked, cel.InterruptCheckFrequency(limits.CheckFrequency), cel.EvalOptions(cel.OptPartialEval))
+	program, err := env.Program(checked, cel.InterruptCheckFrequency(limits.CheckFrequency))
 	if err != nil {
 		return nil, &compileError{message: err.Error()}
 	}
 	return &expression{source: source, output: out, checked: checked, env: env, program: program}, nil
+}
+
+// part is the program of a part of the expression.
+func (x *expression) part(e ast.Expr) (cel.Program, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if p := x.parts[e.ID()]; p != nil {
+		return p, nil
+	}
+	whole := x.checked.NativeRep()
+	p, err := x.env.PlanProgram(ast.NewCheckedAST(ast.NewAST(e, whole.SourceInfo()), whole.TypeMap(), whole.ReferenceMap()),
+		cel.InterruptCheckFrequency(limits.CheckFrequency))
+	if err != nil {
+		return nil, err
+	}
+	if x.parts == nil {
+		x.parts = map[int64]cel.Program{}
+	}
+	x.parts[e.ID()] = p
+	return p, nil
 }
 
 // compileError is an expression that cannot be compiled.
@@ -126,44 +151,23 @@ func (e *compileError) Error() string {
 // would see it, with one of the policy's parameters.
 type input struct {
 	scope     *scope
-	object    any // a map, or null
+	object    map[string]any
+	old       ref.Val // null, or unknown
 	params    any
 	request   map[string]any
-	namespace any             // a map, or null
-	unknown   map[string]bool // names of what is not known
+	namespace any // a map, null, or unknown
 	budget    int64
 
 	lazy *lazy.MapValue
 }
 
-// The names of input that may be unknown.
-const (
-	unknownUser      = "request.userInfo"
-	unknownNamespace = "namespaceObject"
-	unknownName      = "object.metadata.namespace"
-)
-
-var unknownPatterns = map[string]func() []*cel.AttributePatternType{
-	unknownUser: func() []*cel.AttributePatternType {
-		return []*cel.AttributePatternType{cel.AttributePattern(plugin.RequestVarName).QualString("userInfo")}
-	},
-	unknownNamespace: func() []*cel.AttributePatternType {
-		return []*cel.AttributePatternType{cel.AttributePattern(plugin.NamespaceVarName)}
-	},
-	unknownName: func() []*cel.AttributePatternType {
-		return []*cel.AttributePatternType{
-			cel.AttributePattern(plugin.ObjectVarName).QualString("metadata").QualString("namespace"),
-			cel.AttributePattern(plugin.RequestVarName).QualString("namespace"),
-		}
-	},
-	plugin.OldObjectVarName: func() []*cel.AttributePatternType {
-		return []*cel.AttributePatternType{cel.AttributePattern(plugin.OldObjectVarName)}
-	},
-	plugin.AuthorizerVarName: func() []*cel.AttributePatternType {
-		return []*cel.AttributePatternType{
-			cel.AttributePattern(plugin.AuthorizerVarName), cel.AttributePattern(plugin.RequestResourceAuthorizerVarName),
-		}
-	},
+// unknown is a value that no manifest tells. What depends on it is unknown too.
+func unknown(names ...string) *types.Unknown {
+	out := types.NewUnknown(1, types.NewAttributeTrail(names[0]))
+	for _, name := range names[1:] {
+		out = types.MergeUnknowns(out, types.NewUnknown(1, types.NewAttributeTrail(name)))
+	}
+	return out
 }
 
 // unknownError says what an expression needs that no manifest tells.
@@ -178,11 +182,7 @@ var errBudget = errors.New("it costs more than the API server allows")
 // eval evaluates an expression. An *unknownError means that its value depends
 // on what is not known.
 func (in *input) eval(x *expression) (ref.Val, error) {
-	vars, err := cel.PartialVars(in, in.patterns()...)
-	if err != nil {
-		return nil, err
-	}
-	out, details, err := x.program.Eval(vars)
+	out, details, err := x.program.Eval(in)
 	if details != nil && details.ActualCost() != nil {
 		cost := *details.ActualCost()
 		if cost > math.MaxInt64 || int64(cost) > in.budget {
@@ -199,22 +199,15 @@ func (in *input) eval(x *expression) (ref.Val, error) {
 	return out, nil
 }
 
-// patterns are the attributes whose value is left open.
-func (in *input) patterns() []*cel.AttributePatternType {
-	var out []*cel.AttributePatternType
-	for _, name := range slices.Sorted(maps.Keys(in.unknown)) {
-		out = append(out, unknownPatterns[name]()...)
-	}
-	return out
-}
-
 // ResolveName makes input the activation of its expressions.
 func (in *input) ResolveName(name string) (any, bool) {
 	switch name {
 	case plugin.ObjectVarName:
 		return in.object, true
 	case plugin.OldObjectVarName:
-		return types.NullValue, true
+		return in.old, true
+	case plugin.AuthorizerVarName, plugin.RequestResourceAuthorizerVarName:
+		return unknown(plugin.AuthorizerVarName), true
 	case plugin.ParamsVarName:
 		return in.params, true
 	case plugin.RequestVarName:
@@ -241,11 +234,7 @@ func (in *input) variable(name string, x *expression) ref.Val {
 	var u *unknownError
 	switch {
 	case errors.As(err, &u):
-		unknown := types.NewUnknown(1, types.NewAttributeTrail(u.names[0]))
-		for _, name := range u.names[1:] {
-			unknown = types.MergeUnknowns(unknown, types.NewUnknown(1, types.NewAttributeTrail(name)))
-		}
-		return unknown
+		return unknown(u.names...)
 	case err != nil:
 		return types.NewErr("variable %s: %v", name, err)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
 	plugin "k8s.io/apiserver/pkg/admission/plugin/cel"
-	limits "k8s.io/apiserver/pkg/apis/cel"
 
 	"github.com/oakum-dev/oakum/detect/manifest"
 )
@@ -75,22 +74,11 @@ func (b blame) value(e ast.Expr) (ref.Val, bool) {
 	if *b.parts--; *b.parts < 0 {
 		return nil, false
 	}
-	whole, err := cel.AstToCheckedExpr(b.x.checked)
+	program, err := b.x.part(e)
 	if err != nil {
 		return nil, false
 	}
-	if whole.Expr, err = ast.ExprToProto(e); err != nil {
-		return nil, false
-	}
-	program, err := b.x.env.Program(cel.CheckedExprToAst(whole), cel.InterruptCheckFrequency(limits.CheckFrequency), cel.EvalOptions(cel.OptPartialEval))
-	if err != nil {
-		return nil, false
-	}
-	vars, err := cel.PartialVars(b, b.in.patterns()...)
-	if err != nil {
-		return nil, false
-	}
-	out, _, err := program.Eval(vars)
+	out, _, err := program.Eval(b)
 	return out, err == nil && !types.IsUnknownOrError(out)
 }
 

@@ -64,8 +64,8 @@ func (m *mutating) Judge(r *manifest.Resource, ctx policy.Context) ([]policy.Vio
 	desired := r.Value
 	for _, q := range m.requests(r, ctx) {
 		for _, err := range m.invoke(q, func(i *invocation) []error {
-			before, _ := i.input.object.(map[string]any)
-			after, err := m.mutate(i.input, q)
+			before := i.object
+			after, err := m.mutate(i)
 			switch {
 			case err != nil:
 				return []error{m.failed(err)}
@@ -110,11 +110,11 @@ func changes(edits []policy.Edit) string {
 
 // mutate makes the mutations on an object, one after the other, as the API
 // server does, with its defaults in between.
-func (m *mutating) mutate(in *input, q *request) (map[string]any, error) {
-	object, _ := in.object.(map[string]any)
-	step := *in
+func (m *mutating) mutate(i *invocation) (map[string]any, error) {
+	object, q := i.object, i.request
+	step := *i.input
 	for _, p := range m.patches {
-		step.object, step.lazy = object, nil
+		step.object, step.lazy = q.open(object), nil
 		out, err := step.eval(p.expression)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", oneLine(p.expression.source), err)

@@ -116,7 +116,7 @@ func (q *request) attributes(kind schema.GroupVersionKind, resource schema.Group
 	}
 	out := map[string]any{
 		"kind": gvk(kind), "resource": gvr(resource), "requestKind": gvk(q.kind), "requestResource": gvr(q.resource),
-		"operation": "CREATE", "dryRun": false, "userInfo": map[string]any{}, "uid": "",
+		"operation": "CREATE", "dryRun": false, "userInfo": unknown("request.userInfo"), "uid": "",
 		"options": map[string]any{"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1"},
 	}
 	if q.name != "" {
@@ -125,8 +125,11 @@ func (q *request) attributes(kind schema.GroupVersionKind, resource schema.Group
 	if q.namespace != "" {
 		out["namespace"] = q.namespace
 	}
-	if q.isNamespace() {
+	switch {
+	case q.isNamespace():
 		out["namespace"] = q.name // as the API server has it
+	case q.scope != inCluster && q.namespace == "":
+		out["namespace"] = unknown("request.namespace")
 	}
 	return out
 }
@@ -150,16 +153,13 @@ func (q *request) namespaceObject() (namespace *manifest.Resource, known bool) {
 	return nil, false
 }
 
-// unknown names what expressions may ask of the request that no file tells.
-func (q *request) unknown() map[string]bool {
-	out := map[string]bool{unknownUser: true, "authorizer": true}
-	if _, known := q.namespaceObject(); !known {
-		out[unknownNamespace] = true
+// open is an object with what no manifest tells of it left open: the API
+// server puts everything that stands in a namespace into one.
+func (q *request) open(object map[string]any) map[string]any {
+	if q.scope == inCluster || q.namespace != "" {
+		return object
 	}
-	if q.scope != inCluster && q.namespace == "" {
-		out[unknownName] = true
-	}
-	return out
+	return withMeta(object, "namespace", unknown("object.metadata.namespace"))
 }
 
 func withMeta(object map[string]any, key string, value any) map[string]any {

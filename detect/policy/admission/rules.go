@@ -9,6 +9,7 @@ import (
 	"github.com/google/cel-go/cel"
 	celtypes "github.com/google/cel-go/common/types"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	plugin "k8s.io/apiserver/pkg/admission/plugin/cel"
 	limits "k8s.io/apiserver/pkg/apis/cel"
 
 	"github.com/oakum-dev/oakum/detect/manifest"
@@ -66,6 +67,7 @@ func (p *rules) requests(r *manifest.Resource, ctx policy.Context) []*request {
 // one of its parameters.
 type invocation struct {
 	request *request
+	object  map[string]any
 	input   *input
 	doubt   string // why it is not known whether the rules are in force here
 }
@@ -115,7 +117,7 @@ func (p *rules) invoke(q *request, f func(*invocation) []error) []error {
 			if m.unknown != "" {
 				doubt = m.unknown
 			}
-			errs = append(errs, f(&invocation{request: q, input: in, doubt: doubt})...)
+			errs = append(errs, f(&invocation{request: q, object: object, input: in, doubt: doubt})...)
 		}
 	}
 	return errs
@@ -133,14 +135,20 @@ func (p *rules) failed(err error) error {
 
 func (p *rules) input(q *request, object map[string]any, params any) *input {
 	in := &input{
-		scope: p.scope, object: object, params: params, request: q.attributes(q.kind, q.resource),
-		namespace: celtypes.NullValue, unknown: q.unknown(), budget: limits.RuntimeCELCostBudget,
+		scope: p.scope, object: q.open(object), old: celtypes.NullValue, params: params, request: q.attributes(q.kind, q.resource),
+		namespace: celtypes.NullValue, budget: limits.RuntimeCELCostBudget,
 	}
 	if params == nil {
 		in.params = celtypes.NullValue
 	}
-	if r, _ := q.namespaceObject(); r != nil {
-		if v, err := p.objects.complete(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, r.Value); err == nil {
+	r, known := q.namespaceObject()
+	if !known {
+		in.namespace = unknown(plugin.NamespaceVarName)
+	} else if r != nil {
+		v, err := p.objects.complete(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"}, r.Value)
+		if err != nil {
+			in.namespace = unknown(plugin.NamespaceVarName)
+		} else {
 			in.namespace = v
 		}
 	}
@@ -154,16 +162,15 @@ func (p *rules) conditionsHold(in *input) (doubt string, ok bool, err error) {
 		return "", true, nil
 	}
 	before := *in
-	in.budget, in.namespace, in.unknown = limits.RuntimeCELCostBudgetMatchConditions, celtypes.NullValue, without(in.unknown, unknownNamespace)
-	in.lazy = nil
+	in.budget, in.namespace, in.lazy = limits.RuntimeCELCostBudgetMatchConditions, celtypes.NullValue, nil // the API server shows no namespace here
 	defer func() { *in = before }()
-	var open error
+	var left error
 	for _, c := range p.conditions {
 		v, e := in.eval(c.expression)
-		var unknown *unknownError
+		var open *unknownError
 		switch {
-		case errors.As(e, &unknown):
-			open = fmt.Errorf("match condition %s: %w", c.name, e)
+		case errors.As(e, &open):
+			left = fmt.Errorf("match condition %s: %w", c.name, e)
 		case e != nil:
 			err = fmt.Errorf("match condition %s: %w", c.name, e)
 		case v != celtypes.True:
@@ -171,22 +178,12 @@ func (p *rules) conditionsHold(in *input) (doubt string, ok bool, err error) {
 		}
 	}
 	switch {
-	case open == nil:
+	case left == nil:
 		return "", true, err
 	case err == nil:
-		return open.Error(), true, nil
+		return left.Error(), true, nil
 	}
-	return "", false, open // the one that is not known may outweigh the one that fails
-}
-
-func without(set map[string]bool, name string) map[string]bool {
-	out := make(map[string]bool, len(set))
-	for k := range set {
-		if k != name {
-			out[k] = true
-		}
-	}
-	return out
+	return "", false, left // the one that is not known may outweigh the one that fails
 }
 
 // notEvaluated makes one error of several reasons, each said once.

@@ -149,9 +149,7 @@ func violations(q *request, places []manifest.Path, message string) []policy.Vio
 // for a change of it.
 func (in *input) asChange(x *expression) error {
 	again := *in
-	again.lazy = nil
-	again.unknown = without(in.unknown, "")
-	again.unknown[plugin.OldObjectVarName] = true
+	again.lazy, again.old = nil, unknown(plugin.OldObjectVarName)
 	_, err := again.eval(x)
 	var unknown *unknownError
 	if errors.As(err, &unknown) {
