@@ -67,7 +67,7 @@ type Policy struct {
 	Message     string               `yaml:"message"`
 	Fix         *Fix                 `yaml:"fix"`
 	Language    string               `yaml:"-"` // the kind of a foreign policy, empty for oakum's own
-	Unjudged    string               `yaml:"-"` // why nothing at all is judged by it
+	Unjudged    string               `yaml:"-"` // what of a foreign policy is not judged at all, and why
 
 	compiled *compiled
 	judge    Judge // of a foreign policy

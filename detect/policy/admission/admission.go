@@ -34,11 +34,14 @@ const (
 	titleKey, descriptionKey = "oakum.dev/title", "oakum.dev/description" // annotations that tell people what a policy is for
 )
 
-// Language reads the admission policies of Kubernetes.
+// Language reads the admission policies of Kubernetes, and of Kyverno.
 func Language() policy.Language {
 	return policy.Language{
-		Kinds: []string{group + "/" + validator, group + "/" + validator + bindingFor, group + "/" + mutator, group + "/" + mutator + bindingFor},
-		Load:  func(docs []*policy.Document) ([]*policy.Policy, error) { return newLoader(docs).load() },
+		Kinds: []string{
+			group + "/" + validator, group + "/" + validator + bindingFor, group + "/" + mutator, group + "/" + mutator + bindingFor,
+			kyvernoPolicies + "/*", kyvernoClassic + "/*",
+		},
+		Load: func(docs []*policy.Document) ([]*policy.Policy, error) { return newLoader(docs).load() },
 	}
 }
 
@@ -70,7 +73,8 @@ func (l *loader) load() ([]*policy.Policy, error) {
 			errs = append(errs, d.Errorf([]string{"spec", "policyName"}, "the policy that %s %s puts in force is not loaded with it", d.Kind, d.Name()))
 		}
 	}
-	return out, errors.Join(errs...)
+	more, err := l.kyverno()
+	return append(out, more...), errors.Join(append(errs, err)...)
 }
 
 // of lists the documents of some kinds.
@@ -184,7 +188,7 @@ func (l *loader) validations(d *policy.Document, spec admissionv1.ValidatingAdmi
 		return nil, d.Errorf([]string{"spec"}, "policy %s has no validations", d.Name())
 	}
 	b := builder{loader: l, document: d}
-	s := &validations{rules: b.rules(spec.ParamKind, spec.MatchConstraints, spec.MatchConditions, spec.Variables, spec.FailurePolicy, in)}
+	s := &validations{rules: b.rules(spec.ParamKind, b.constraints(spec.MatchConstraints), spec.MatchConditions, spec.Variables, spec.FailurePolicy, in)}
 	for i, v := range spec.Validations {
 		at := []string{"spec", "validations", strconv.Itoa(i)}
 		out := validation{message: v.Message, expression: b.expression(v.Expression, at, "expression", boolean...)}
@@ -219,7 +223,7 @@ func (l *loader) mutating(d *policy.Document, bindings []*policy.Document) (*pol
 	}
 	b := builder{loader: l, document: d, patches: true}
 	m := &mutating{converter: newConverter(l.objects)}
-	m.rules = b.rules(p.Spec.ParamKind, p.Spec.MatchConstraints, p.Spec.MatchConditions, p.Spec.Variables, p.Spec.FailurePolicy, in)
+	m.rules = b.rules(p.Spec.ParamKind, b.constraints(p.Spec.MatchConstraints), p.Spec.MatchConditions, p.Spec.Variables, p.Spec.FailurePolicy, in)
 	for i, mutation := range p.Spec.Mutations {
 		at := []string{"spec", "mutations", strconv.Itoa(i)}
 		switch {

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -21,15 +22,16 @@ type builder struct {
 }
 
 // rules compiles what validating and mutating policies have in common.
-func (b *builder) rules(kind *admissionv1.ParamKind, m *admissionv1.MatchResources, conditions []admissionv1.MatchCondition,
+func (b *builder) rules(kind *admissionv1.ParamKind, m matcher, conditions []admissionv1.MatchCondition,
 	variables []admissionv1.Variable, failure *admissionv1.FailurePolicyType, in force,
 ) rules {
-	out := rules{objects: b.objects, ignore: failure != nil && *failure == admissionv1.Ignore}
-	if b.scope, b.err = newScope(kind != nil, b.patches); b.err != nil {
+	out := rules{objects: b.objects, match: m, ignore: failure != nil && *failure == admissionv1.Ignore}
+	var err error
+	if b.scope, err = newScope(kind != nil, b.patches); err != nil {
+		b.fail(err, nil)
 		return out
 	}
 	out.scope = b.scope
-	b.constraints(m, &out)
 	b.parameters(kind, &out)
 	for i, v := range variables {
 		at := []string{"spec", "variables", strconv.Itoa(i), "expression"}
@@ -64,16 +66,16 @@ func (b *builder) rules(kind *admissionv1.ParamKind, m *admissionv1.MatchResourc
 	return out
 }
 
-func (b *builder) constraints(m *admissionv1.MatchResources, out *rules) {
+// constraints is the matcher that a policy of Kubernetes describes.
+func (b *builder) constraints(m *admissionv1.MatchResources) matcher {
 	match, err := newResources(b.objects, m)
-	switch {
-	case b.err != nil:
-	case err != nil:
-		b.err = b.document.Errorf([]string{"spec", "matchConstraints"}, "%v", err)
-	case len(match.rules) == 0:
-		b.err = b.document.Errorf([]string{"spec", "matchConstraints"}, "policy %s needs matchConstraints with resourceRules", b.document.Name())
+	if err == nil && len(match.rules) == 0 {
+		err = fmt.Errorf("policy %s needs matchConstraints with resourceRules", b.document.Name())
 	}
-	out.match = match
+	if err != nil {
+		b.fail(err, []string{"spec", "matchConstraints"})
+	}
+	return match
 }
 
 // parameters takes the documents of the kind that the policy names for its parameters.

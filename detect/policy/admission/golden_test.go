@@ -65,7 +65,7 @@ func golden(t *testing.T, src []byte) []byte {
 		for _, e := range split(err) {
 			lines.WriteString(e.Error() + "\n")
 		}
-		out.Files = append(out.Files, txtar.File{Name: "errors", Data: []byte(lines.String())})
+		out.Files = append(append(out.Files, rest.Files...), txtar.File{Name: "errors", Data: []byte(lines.String())})
 		return txtar.Format(out)
 	}
 	var list strings.Builder

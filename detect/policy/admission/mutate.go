@@ -19,6 +19,7 @@ import (
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/managedfields"
+	limits "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/cel/mutation"
 	"k8s.io/apiserver/pkg/cel/mutation/dynamic"
 	"k8s.io/client-go/applyconfigurations"
@@ -58,8 +59,8 @@ func (m *mutating) Wants(apiVersion, kind string) bool { return m.wants(apiVersi
 
 // Judge says what would be changed of a resource when it is made, and of the
 // pods that it makes, in one violation.
-func (m *mutating) Judge(r *manifest.Resource, ctx policy.Context) ([]policy.Violation, error) {
-	var out []policy.Violation
+func (m *mutating) Judge(r *manifest.Resource, ctx policy.Context) (out []policy.Violation, err error) {
+	defer survive(&err)
 	var errs []error
 	desired := r.Value
 	for _, q := range m.requests(r, ctx) {
@@ -159,6 +160,12 @@ func (m *mutating) applied(q *request, object map[string]any, configuration ref.
 // errSchema is not a verdict: the API server knows the schema, and oakum does not.
 var errSchema error = &unknownError{names: []string{"the schema of its kind, by which an Object is merged"}}
 
+// Bounds on a JSON patch: copies in it may double the object again and again.
+const (
+	maxOperations = 10_000
+	maxPatched    = limits.MaxRequestSizeBytes
+)
+
 // patched makes a JSON patch on an object. A test in it that fails leaves the
 // object as it was.
 func patched(object map[string]any, list ref.Val) (map[string]any, error) {
@@ -166,8 +173,12 @@ func patched(object map[string]any, list ref.Val) (map[string]any, error) {
 	if !ok {
 		return nil, fmt.Errorf("the expression gave %s, want a list of JSONPatch", list.Type().TypeName())
 	}
-	var p jsonpatch.Patch
-	for it := operations.Iterator(); it.HasNext() == celtypes.True; {
+	out, err := json.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	n := 0
+	for it := operations.Iterator(); it.HasNext() == celtypes.True; n++ {
 		o, ok := it.Next().(*mutation.JSONPatchVal)
 		if !ok {
 			return nil, errors.New("the expression gave something else than a JSONPatch")
@@ -176,18 +187,16 @@ func patched(object map[string]any, list ref.Val) (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		p = append(p, op)
-	}
-	src, err := json.Marshal(object)
-	if err != nil {
-		return nil, err
-	}
-	out, err := p.Apply(src)
-	if errors.Is(err, jsonpatch.ErrTestFailed) {
-		return object, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("making the JSON patch: %w", err)
+		out, err = jsonpatch.Patch{op}.Apply(out)
+		if errors.Is(err, jsonpatch.ErrTestFailed) {
+			return object, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("making the JSON patch: %w", err)
+		}
+		if n == maxOperations || int64(len(out)) > maxPatched {
+			return nil, fmt.Errorf("the JSON patch makes more than %d operations or %d MiB", maxOperations, maxPatched>>20)
+		}
 	}
 	u := &unstructured.Unstructured{}
 	if err := u.UnmarshalJSON(out); err != nil {

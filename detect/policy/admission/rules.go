@@ -25,6 +25,7 @@ type rules struct {
 	conditions []condition
 	bindings   []binding
 	parameters *parameters // nil where the policy takes none
+	own        bool        // only the resource itself is judged, and not the pods that it makes
 	ignore     bool        // failurePolicy: an error admits the object instead of refusing it
 }
 
@@ -49,7 +50,7 @@ func (p *rules) wants(apiVersion, kind string) bool {
 		return true
 	}
 	_, pods := manifest.MakesPods(apiVersion, kind)
-	return pods && p.match.wants(podKind)
+	return pods && !p.own && p.match.wants(podKind)
 }
 
 // requests are the ones that come of a resource: its own, and that for the
@@ -57,7 +58,7 @@ func (p *rules) wants(apiVersion, kind string) bool {
 func (p *rules) requests(r *manifest.Resource, ctx policy.Context) []*request {
 	q := newRequest(r, ctx)
 	out := []*request{q}
-	if pod := q.pod(); pod != nil {
+	if pod := q.pod(); pod != nil && !p.own {
 		out = append(out, pod)
 	}
 	return out
@@ -198,6 +199,14 @@ func notEvaluated(errs []error) error {
 		return nil
 	}
 	return errors.New(strings.Join(reasons, "; "))
+}
+
+// survive makes an error of a panic: much code of others runs over what
+// strangers wrote.
+func survive(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("the policy could not be evaluated: %v", p)
+	}
 }
 
 // place is where a violation stands in the resource as written, and the

@@ -32,8 +32,8 @@ func suite(t *testing.T, name string) string {
 	if dir == "" {
 		t.Skip("no suites: set OAKUM_SUITES to a folder with " + name)
 	}
-	dir = filepath.Join(dir, filepath.FromSlash(name))
-	if _, err := os.Stat(dir); err != nil {
+	dir, err := filepath.EvalSymlinks(filepath.Join(dir, filepath.FromSlash(name)))
+	if err != nil {
 		t.Skip("no suite: ", err)
 	}
 	return dir

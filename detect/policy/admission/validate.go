@@ -40,8 +40,8 @@ func (v *validating) Wants(apiVersion, kind string) bool {
 
 // Judge says what the API server would refuse of a resource, and of the pods
 // that it makes.
-func (v *validating) Judge(r *manifest.Resource, ctx policy.Context) ([]policy.Violation, error) {
-	var out []policy.Violation
+func (v *validating) Judge(r *manifest.Resource, ctx policy.Context) (out []policy.Violation, err error) {
+	defer survive(&err)
 	var errs []error
 	for _, s := range v.sets {
 		for _, q := range s.requests(r, ctx) {
