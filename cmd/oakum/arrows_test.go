@@ -31,6 +31,7 @@ var rooms = []room{
 	{"detect/vuln", []string{"detect/source", "detect/manifest"}, "what scanners found in images does not depend on what is judged"},
 	{"detect/policies", nil, "it is YAML files and their embedding"},
 	{"detect/policy", []string{"detect/source", "detect/manifest", "detect/vuln"}, "the language knows resources and images, and neither the library nor who scans"},
+	{"detect/policy/admission", []string{"detect/source", "detect/manifest", "detect/policy"}, "how other people's policies judge a resource does not depend on who asks"},
 	{"detect/policy/gatekeeper", []string{"detect/source", "detect/manifest", "detect/policy"}, "another language knows how policies are judged, and not who scans"},
 	{"detect/policy/rego", []string{"detect/source", "detect/manifest", "detect/policy"}, "rules of Rego know resources, and not who scans"},
 	{"detect/render", []string{"detect/source", "detect/manifest"}, "what sources render to does not depend on what is judged"},
@@ -58,7 +59,8 @@ type library struct {
 }
 
 var libraries = []library{
-	{"k8s.io/client-go", []string{"detect/cluster"}},
+	{"k8s.io/client-go", []string{"detect/cluster", "detect/policy/admission"}},
+	{"k8s.io/apiserver/pkg/admission", []string{"detect/policy/admission"}},
 	{"github.com/open-policy-agent/", []string{"detect/policy/gatekeeper", "detect/policy/rego"}},
 	{"github.com/go-git/", []string{"remediate/repo", "remediate/github/githubtest"}},
 	{"github.com/google/go-github/", []string{"remediate/github", "webhook"}},
@@ -154,6 +156,9 @@ func TestBrokenArrows(t *testing.T) {
 		{from: "detect/policy", to: "detect", want: "nor who scans"},
 		{from: "detect/policy/gatekeeper", to: "detect", want: "another language knows"},
 		{from: "detect/policy/rego", to: "detect", want: "rules of Rego know"},
+		{from: "detect/policy", to: "detect/policy/admission", want: "neither the library"},
+		{from: "detect/policy/admission", to: "detect/policy"},
+		{from: "detect/policy/admission", to: "detect", want: "who asks"},
 		{from: "detect/render", to: "detect/policy", want: "what is judged"},
 		{from: "detect/cluster", to: "detect/policy", want: "what is judged"},
 		{from: "detect", to: "detect/policy"},
@@ -190,7 +195,10 @@ func TestBrokenArrows(t *testing.T) {
 		{from: "util", to: "fmt", want: "util: unknown room: add it to the table"},
 		{from: "detect/sources", to: "fmt", want: "unknown room"},
 
-		{from: "detect", to: "k8s.io/client-go/kubernetes", want: "that stays in detect/cluster"},
+		{from: "detect", to: "k8s.io/client-go/kubernetes", want: "that stays in detect/cluster and detect/policy/admission"},
+		{from: "detect/policy", to: "k8s.io/apiserver/pkg/admission/plugin/cel", want: "that stays in detect/policy/admission"},
+		{from: "detect/policy", to: "k8s.io/apiserver/pkg/cel/library"},
+		{from: "detect/policy/admission", to: "k8s.io/apiserver/pkg/admission/plugin/cel"},
 		{from: "detect/cluster", to: "k8s.io/client-go/kubernetes"},
 		{from: "detect", to: "github.com/open-policy-agent/opa/v1/ast", want: "that stays in detect/policy/gatekeeper and detect/policy/rego"},
 		{from: "remediate", to: "github.com/go-git/go-git/v5", want: "that stays in remediate/repo"},

@@ -13,6 +13,7 @@ import (
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/policy/admission"
 	"github.com/oakum-dev/oakum/detect/policy/gatekeeper"
 	"github.com/oakum-dev/oakum/detect/policy/rego"
 	"github.com/oakum-dev/oakum/detect/vuln"
@@ -224,7 +225,11 @@ func strict(all []*policy.Policy, names []string) ([]*policy.Policy, error) {
 
 // library is every policy: the built-in ones, and the user's.
 func (a *app) library() ([]*policy.Policy, error) {
-	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Languages: []policy.Language{gatekeeper.Language(), rego.Language()}}
+	c := &policy.Compiler{
+		Analyzers: detect.AnalyzerNames(),
+		Fixers:    fixers.Names(),
+		Languages: []policy.Language{admission.Language(), gatekeeper.Language(), rego.Language()},
+	}
 	builtin := &policy.Compiler{Analyzers: c.Analyzers, Fixers: c.Fixers, Lazy: true} // its tests compile it
 	all, err := builtin.LoadFS(policies.FS)
 	if err != nil {

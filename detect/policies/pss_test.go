@@ -141,24 +141,7 @@ func TestPodSecurityControls(t *testing.T) {
 // both levels and every version, the failing checks are the official ones.
 func TestPodSecurityFixtures(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(moduleDir(t, "k8s.io/pod-security-admission"), "test", "testdata")
-	pods := map[[sha256.Size]byte][]byte{}
-	files := 0
-	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(p) != ".yaml" {
-			return err
-		}
-		src, err := os.ReadFile(p)
-		pods[sha256.Sum256(src)] = src
-		files++
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if files < 4537 {
-		t.Fatalf("found %d fixtures in %s, want 4537", files, dir)
-	}
+	pods, files := fixtures(t)
 	c := comparison{policies: podSecurity(t), official: official{psa.DefaultChecks()}}
 	for minor := 1; minor <= detect.LatestKubernetes; minor++ {
 		c.versions = append(c.versions, minor)
@@ -187,6 +170,30 @@ func TestPodSecurityCorpus(t *testing.T) {
 		c.pod(t, &manifest.File{Path: r.File.Path, Form: manifest.Plain, Resources: []*manifest.Resource{r}})
 	}
 	c.report(t, templates)
+}
+
+// fixtures are the pods that Kubernetes itself tests with, those that are the
+// same taken once, and how many files they are.
+func fixtures(t *testing.T) (pods map[[sha256.Size]byte][]byte, files int) {
+	t.Helper()
+	dir := filepath.Join(moduleDir(t, "k8s.io/pod-security-admission"), "test", "testdata")
+	pods = map[[sha256.Size]byte][]byte{}
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(p) != ".yaml" {
+			return err
+		}
+		src, err := os.ReadFile(p)
+		pods[sha256.Sum256(src)] = src
+		files++
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 4537 {
+		t.Fatalf("found %d fixtures in %s, want 4537", files, dir)
+	}
+	return pods, files
 }
 
 // unmendable are official pods that only a person can mend: the fix would take a volume away.

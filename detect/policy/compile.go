@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
-	"go.yaml.in/yaml/v3"
 )
 
 // Compiler compiles policies. Analyzers and Fixers are the names of the Go
@@ -198,18 +197,8 @@ func (b *builder) expression(src string, want *cel.Type, keys ...string) (cel.Pr
 	checked, issues := b.env.Compile(src)
 	if issues.Err() != nil {
 		first := issues.Errors()[0]
-		e := b.at(keys, "%s", strings.TrimSuffix(first.Message, " (in container '')")) // CEL's containers are not ours
-		n := b.find(keys)
-		switch {
-		case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
-			e.Line += first.Location.Line()
-			e.Column = first.Location.Column() + 1
-		case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
-			e.Column += first.Location.Column() + 1
-		default:
-			e.Column += first.Location.Column()
-		}
-		b.err = e
+		b.err = b.within(keys, first.Location.Line(), first.Location.Column(),
+			"%s", strings.TrimSuffix(first.Message, " (in container '')")) // CEL's containers are not ours
 		return nil, nil
 	}
 	if want != nil && !checked.OutputType().IsExactType(want) && !checked.OutputType().IsExactType(cel.DynType) {
@@ -238,32 +227,55 @@ type part struct {
 
 // text compiles "container {container.name} runs privileged"; {{ is a brace.
 func (b *builder) text(src string, keys ...string) text {
+	parts, err := SplitText(src)
+	if err != nil {
+		if b.err == nil {
+			b.err = b.at(keys, "%v", err)
+		}
+		return nil
+	}
 	var t text
+	for _, p := range parts {
+		if p.Expression == "" {
+			t = append(t, part{literal: p.Literal})
+			continue
+		}
+		program, _ := b.expression(p.Expression, nil, keys...)
+		t = append(t, part{program: program})
+	}
+	return t
+}
+
+// TextPart is a part of a sentence: words, or an expression that stood in braces.
+type TextPart struct{ Literal, Expression string }
+
+// SplitText takes a sentence with expressions in braces apart.
+func SplitText(src string) ([]TextPart, error) {
+	var parts []TextPart
 	for rest := src; rest != ""; {
 		i := strings.IndexByte(rest, '{')
 		if i < 0 {
-			return append(t, part{literal: rest})
+			return append(parts, TextPart{Literal: rest}), nil
 		}
 		if strings.HasPrefix(rest[i:], "{{") {
-			t = append(t, part{literal: rest[:i+1]})
+			parts = append(parts, TextPart{Literal: rest[:i+1]})
 			rest = rest[i+2:]
 			continue
 		}
 		if i > 0 {
-			t = append(t, part{literal: rest[:i]})
+			parts = append(parts, TextPart{Literal: rest[:i]})
 		}
 		end := closing(rest[i:])
 		if end < 0 {
-			if b.err == nil {
-				b.err = b.at(keys, "a brace is not closed in %q", src)
-			}
-			return nil
+			return nil, fmt.Errorf("a brace is not closed in %q", src)
 		}
-		p, _ := b.expression(rest[i+1:i+end], nil, keys...)
-		t = append(t, part{program: p})
+		if end == 1 {
+			return nil, fmt.Errorf("no expression stands in the braces of %q", src)
+		}
+		parts = append(parts, TextPart{Expression: rest[i+1 : i+end]})
 		rest = rest[i+end+1:]
 	}
-	return t
+	return parts, nil
 }
 
 // closing is the index of the brace that closes the one s begins with.

@@ -57,6 +57,12 @@ func (d *Document) Errorf(keys []string, format string, args ...any) *Error {
 	return d.origin.at(keys, format, args...)
 }
 
+// ErrorInText makes an error at a line and a column, 1-based and 0-based, of
+// the text that keys lead to.
+func (d *Document) ErrorInText(keys []string, line, column int, format string, args ...any) *Error {
+	return d.origin.within(keys, line, column, format, args...)
+}
+
 // reads tells whether a language knows a kind by itself.
 func (l Language) reads(d *Document) bool {
 	return slices.Contains(l.Kinds, d.Group()+"/"+d.Kind) || slices.Contains(l.Kinds, d.Group()+"/*")

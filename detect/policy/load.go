@@ -52,6 +52,21 @@ func (o origin) at(keys []string, format string, args ...any) *Error {
 	return &Error{File: o.file, Line: n.Line, Column: n.Column, Message: fmt.Sprintf(format, args...)}
 }
 
+// within is at for a line and a column of the text there.
+func (o origin) within(keys []string, line, column int, format string, args ...any) *Error {
+	e := o.at(keys, format, args...)
+	switch n := o.find(keys); {
+	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+		e.Line += line
+		e.Column = column + 1
+	case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
+		e.Column += column + 1
+	default:
+		e.Column += column
+	}
+	return e
+}
+
 func (o origin) find(keys []string) *yaml.Node {
 	n := o.root
 	for _, k := range keys {

@@ -30,6 +30,28 @@ type scope struct {
 	itemType   reflect.Type  // nil when dynamic
 }
 
+// Scope tells what a policy of oakum's own goes over, for those who say the
+// same in another language.
+type Scope struct {
+	Pods       bool          // object is a workload, pod its template
+	Containers bool          // goes over the containers of all lists; Path goes on in each
+	Contexts   bool          // goes over the security contexts of the pod and of its containers
+	Path       manifest.Path // to the list or mapping that is gone over, empty for none
+	Item       string        // the name of what it holds, empty where nothing is gone over
+	Mapping    bool          // it is a mapping: key and value
+}
+
+// Scope tells what a policy of oakum's own goes over. The error is one of
+// compiling it.
+func (p *Policy) Scope() (Scope, error) {
+	c, err := p.ready()
+	if err != nil {
+		return Scope{}, err
+	}
+	sc := c.scope
+	return Scope{Pods: sc.pods, Containers: sc.container, Contexts: sc.contexts, Path: sc.each, Item: sc.item, Mapping: sc.mapping}, nil
+}
+
 // itemNames are the names of items by the list they stand in.
 var itemNames = map[string]string{
 	"volumes": "volume", "volumeMounts": "mount", "ports": "port", "env": "env", "envFrom": "envFrom",

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/policy/admission"
+	"github.com/oakum-dev/oakum/remediate"
+)
+
+func (a *app) policyExportCommand() *cobra.Command {
+	var format, action string
+	var everything bool
+	c := &cobra.Command{
+		Use:   "export ID...",
+		Short: "print policies as ValidatingAdmissionPolicies, for the API server to enforce",
+		Long: `Export writes policies in the language of the API server: for each a
+ValidatingAdmissionPolicy and the binding that puts it in force. Its verdict is
+the one of a scan. What looks across resources cannot be expressed there: it is
+an error, or is left out and named on stderr with --all.`,
+		Example: "  oakum policy export privileged-container --action deny | kubectl apply -f -\n  oakum policy export --all > policies.yaml",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if _, err := oneOf("format", format, []string{"vap"}); err != nil {
+				return err
+			}
+			if _, err := oneOf("action", action, admission.Actions); err != nil {
+				return err
+			}
+			if everything == (len(args) > 0) {
+				return errors.New("name the policies to export, or give --all")
+			}
+			all, err := a.library()
+			if err != nil {
+				return err
+			}
+			kubernetes, err := (remediate.Config{Kubernetes: a.kubernetes}).Minor()
+			if err != nil {
+				return err
+			}
+			a.only = args
+			selected, err := a.selected(all, a.catalogue(all, nil, nil))
+			if err != nil {
+				return err
+			}
+			return a.export(selected, cmp.Or(kubernetes, detect.LatestKubernetes), action, everything)
+		},
+	}
+	c.Flags().StringVar(&format, "format", "vap", "format: vap (ValidatingAdmissionPolicy)")
+	c.Flags().StringVar(&action, "action", "warn", "what the binding does: deny, warn, audit")
+	c.Flags().BoolVar(&everything, "all", false, "export every policy that can be expressed")
+	return c
+}
+
+// export prints policies one after the other. With skip, those that cannot be
+// expressed are named and left out; without, nothing is printed.
+func (a *app) export(selected []*policy.Policy, kubernetes int, action string, skip bool) error {
+	var out []byte
+	for _, p := range selected {
+		x, err := admission.NewExport(p, kubernetes)
+		if err != nil {
+			if !skip {
+				return err
+			}
+			fmt.Fprintf(a.err, "left out: %v\n", err)
+			continue
+		}
+		text, err := x.YAML(action)
+		if err != nil {
+			return err
+		}
+		if len(out) > 0 {
+			out = append(out, "---\n"...)
+		}
+		out = append(out, text...)
+	}
+	_, err := a.out.Write(out)
+	return err
+}
