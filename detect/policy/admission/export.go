@@ -30,7 +30,9 @@ func NewExport(p *policy.Policy, kubernetes int) (*Export, error) {
 	switch {
 	case p.Language != "":
 		return nil, fmt.Errorf("policy %s is a %s already", p.Name, p.Language)
-	case p.Analyzer != "" || len(p.Related) > 0:
+	case p.ScanOnly != "":
+		return nil, fmt.Errorf("policy %s is for scans only: %s", p.Name, p.ScanOnly)
+	case p.Analyzer != "":
 		return nil, fmt.Errorf("policy %s looks across resources, which no admission policy does", p.Name)
 	case p.Vulnerabilities != "":
 		return nil, fmt.Errorf("policy %s judges by reports of scanners, which no admission policy sees", p.Name)
@@ -104,6 +106,9 @@ func (e *exporter) export() error {
 		return err
 	}
 	e.t = e.t.with(names)
+	for _, r := range p.Related {
+		e.t.cannot[r.Name] = "it looks across resources"
+	}
 	if err := e.shared(); err != nil {
 		return err
 	}
@@ -162,13 +167,15 @@ func (e *exporter) uses(name string) bool {
 }
 
 // shared makes variables of admission of those of the policy that are the same
-// for every item. The others are written out where they are used.
+// for every item. The others are written out where they are used. Those that
+// admission cannot say may be no part of the verdict.
 func (e *exporter) shared() error {
 	items := e.itemNames()
 	for _, v := range e.Policy.Variables {
 		tree, err := e.t.tree(v.Expression)
 		if err != nil {
-			return fmt.Errorf("variable %s: %w", v.Name, err)
+			e.t.cannot[v.Name] = fmt.Sprintf("variable %s: %v", v.Name, err)
+			continue
 		}
 		if mentions(tree, items) {
 			e.t.names[v.Name] = tree
@@ -278,8 +285,18 @@ func literal(v any) (string, error) {
 			items[i] = s
 		}
 		return "[" + strings.Join(items, ", ") + "]", nil
+	case map[string]any:
+		var items []string
+		for _, key := range sortedKeys(v) {
+			s, err := literal(v[key])
+			if err != nil {
+				return "", err
+			}
+			items = append(items, quoted(key)+": "+s)
+		}
+		return "{" + strings.Join(items, ", ") + "}", nil
 	}
-	return "", errors.New("only texts, numbers, truth values and lists of them can be written")
+	return "", errors.New("only texts, numbers, truth values, and lists and mappings of them can be written")
 }
 
 // quoted writes a text as CEL does.

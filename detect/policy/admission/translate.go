@@ -20,15 +20,9 @@ type translation struct {
 	parser *parser.Parser
 	make   ast.ExprFactory
 	names  map[string]ast.Expr // what a name stands for
+	cannot map[string]string   // names that stand for nothing in admission, and why
 	params map[string]string   // the variables that parameters became
 	err    error
-}
-
-// unavailable are names of oakum's that look across resources, which no
-// admission policy does.
-var unavailable = map[string]string{
-	"serviceAccount": "it reads the service account of the pod",
-	"bindings":       "it reads role bindings",
 }
 
 // newTranslation reads expressions without expanding macros, so that they are
@@ -38,7 +32,14 @@ func newTranslation() (*translation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &translation{parser: p, make: ast.NewExprFactory(), names: map[string]ast.Expr{}, params: map[string]string{}}, nil
+	return &translation{
+		parser: p, make: ast.NewExprFactory(), names: map[string]ast.Expr{}, params: map[string]string{},
+		cannot: map[string]string{
+			"serviceAccount": "it reads the service account of the pod",
+			"bindings":       "it reads role bindings",
+			"exposure":       "it asks who can reach the pod",
+		},
+	}, nil
 }
 
 // with is a translation in which some names stand for expressions of admission.
@@ -106,8 +107,8 @@ func (t *translation) expr(e ast.Expr, bound []string) ast.Expr {
 		switch {
 		case slices.Contains(bound, name):
 			return e
-		case unavailable[name] != "":
-			t.fail("%s", unavailable[name])
+		case t.cannot[name] != "":
+			t.fail("%s", t.cannot[name])
 		case t.names[name] != nil:
 			return t.names[name]
 		}
