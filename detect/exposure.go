@@ -55,9 +55,11 @@ func (e *exposures) of(r *manifest.Resource, container map[string]any) []string 
 			out = append(out, "the pod shares the "+ns[1]+" of its node")
 		}
 	}
-	account, _ := field(template, "spec", "serviceAccountName").(string)
-	if account == "" {
-		account = "default"
+	account := "default"
+	for _, name := range []string{"serviceAccount", "serviceAccountName"} { // the old field and the new
+		if s, _ := field(template, "spec", name).(string); s != "" {
+			account = s
+		}
 	}
 	mounts := field(template, "spec", "automountServiceAccountToken")
 	if mounts == nil {

@@ -164,7 +164,7 @@ func (it item) violation() (Violation, error) {
 	}
 	v.Place = v.Path
 	if len(c.at) > 0 {
-		v.Place = c.at[0].stable(&it, v.Path)
+		v.Place = c.at[0].stable(&it)
 	}
 	var err error
 	if v.Message, err = c.message.render(&it); err != nil {

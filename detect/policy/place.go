@@ -65,9 +65,9 @@ func (p place) resolve(it *item) manifest.Path {
 
 // stable is a path that does not change with what is written there: a flag may
 // be an item of a list, whose path is the item itself.
-func (p place) stable(it *item, path manifest.Path) manifest.Path {
+func (p place) stable(it *item) manifest.Path {
 	if p.flag == "" {
-		return path
+		return p.resolve(it)
 	}
 	return it.path().Key(p.from + ":" + p.flag)
 }

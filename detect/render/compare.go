@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/oakum-dev/oakum/detect/manifest"
 )
@@ -46,9 +47,14 @@ func Compare(was, is []Object) []Change {
 	return out
 }
 
-// key identifies an object; the number keeps apart what kustomize lets through twice.
+// key identifies an object, in whatever version of its API it is written; the
+// number keeps apart what kustomize lets through twice.
 func key(taken map[string]Object, o Object, i int) string {
-	k := o.APIVersion + "\x00" + o.ID()
+	group, _, named := strings.Cut(o.APIVersion, "/")
+	if !named {
+		group = "" // the core group
+	}
+	k := group + "\x00" + o.ID()
 	if _, ok := taken[k]; ok {
 		k += strconv.Itoa(i)
 	}
