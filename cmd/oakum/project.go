@@ -230,7 +230,7 @@ func (a *app) library() ([]*policy.Policy, error) {
 		Fixers:    fixers.Names(),
 		Languages: []policy.Language{admission.Language(), gatekeeper.Language(), rego.Language()},
 	}
-	builtin := &policy.Compiler{Analyzers: c.Analyzers, Fixers: c.Fixers, Lazy: true} // its tests compile it
+	builtin := &policy.Compiler{Analyzers: c.Analyzers, Fixers: c.Fixers, Known: true}
 	all, err := builtin.LoadFS(policies.FS)
 	if err != nil {
 		return nil, fmt.Errorf("loading the built-in policies: %w", err)

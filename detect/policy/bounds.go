@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"sync"
@@ -19,6 +21,7 @@ import (
 // Bounds on one evaluation: policies come from repositories too.
 const (
 	costLimit   = 1_000_000 // the API server's for an admission policy (k8s.io/apiserver/pkg/apis/cel, PerCallLimit)
+	maxSteps    = 200_000   // of the loops of a policy that is known to do little in each
 	maxText     = 1 << 20   // bytes of a string that replace or join makes
 	maxPatterns = 1000      // compiled regular expressions that are kept
 )
@@ -47,6 +50,35 @@ func linear(checked *cel.Ast) bool {
 		return e.Kind() == ast.ComprehensionKind || e.Kind() == ast.CallKind && !smallCalls[e.AsCall().FunctionName()]
 	})) == 0
 }
+
+// bounded makes the program of an expression. Counting the cost takes as long as
+// the evaluation itself, so for policies that are known it is the steps of
+// loops that count.
+func bounded(env *cel.Env, checked *cel.Ast, known bool) (cel.Program, error) {
+	optimised := cel.EvalOptions(cel.OptOptimize)
+	switch {
+	case linear(checked):
+		return env.Program(checked, optimised)
+	case !known:
+		return env.Program(checked, optimised, cel.CostLimit(costLimit), cel.CostTracking(costs{}))
+	}
+	p, err := env.Program(checked, optimised, cel.InterruptCheckFrequency(maxSteps))
+	return stepping{p}, err
+}
+
+// stepping is a program that is interrupted when it first looks whether it should be.
+type stepping struct{ cel.Program }
+
+func (s stepping) Eval(vars any) (ref.Val, *cel.EvalDetails, error) {
+	return s.ContextEval(over, vars)
+}
+
+// over is a context that has ended.
+var over = func() context.Context {
+	ctx, end := context.WithCancelCause(context.Background())
+	end(fmt.Errorf("its loops take more than %d steps", maxSteps))
+	return ctx
+}()
 
 // costs are those of the API server, and of matches as CEL itself counts it.
 type costs struct{ library.CostEstimator }

@@ -17,7 +17,7 @@ import (
 type Compiler struct {
 	Analyzers []string
 	Fixers    []string
-	Lazy      bool       // compile a policy when it is first used: for those that are tested elsewhere
+	Known     bool       // the policies are tested elsewhere: each is compiled when it is first used, and bounded loosely
 	Languages []Language // of other engines
 
 	once   sync.Once
@@ -89,7 +89,7 @@ func (c *Compiler) compile(p *Policy, o origin) (*compiled, error) {
 	if out.scope, err = newScope(p.Match, c.schema); err != nil {
 		return nil, o.at([]string{"spec", "match"}, "%v", err)
 	}
-	b := builder{origin: o}
+	b := builder{origin: o, known: c.Known}
 	if b.env, err = out.scope.declare(c.env, c.schema, p); err != nil {
 		return nil, o.at([]string{"spec"}, "%v", err)
 	}
@@ -134,8 +134,9 @@ func (c *Compiler) compile(p *Policy, o origin) (*compiled, error) {
 // builder compiles the expressions of one policy and keeps the first error.
 type builder struct {
 	origin
-	env *cel.Env
-	err error
+	env   *cel.Env
+	known bool // of the compiler
+	err   error
 }
 
 func (b *builder) fix(f *Fix, sc scope) *compiledFix {
@@ -205,11 +206,7 @@ func (b *builder) expression(src string, want *cel.Type, keys ...string) (cel.Pr
 		b.err = b.at(keys, "the expression is %s, want %s", checked.OutputType(), want)
 		return nil, nil
 	}
-	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	if !linear(checked) {
-		options = append(options, cel.CostLimit(costLimit), cel.CostTracking(costs{}))
-	}
-	program, err := b.env.Program(checked, options...)
+	program, err := bounded(b.env, checked, b.known)
 	if err != nil {
 		b.err = b.at(keys, "%v", err)
 		return nil, nil

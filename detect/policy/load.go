@@ -92,7 +92,7 @@ func (o origin) find(keys []string) *yaml.Node {
 }
 
 // Load reads the policies of a file: one document each. Every policy is
-// compiled, unless the compiler is lazy; the errors are *Error and name file, line and what is wrong.
+// compiled, unless they are known; the errors are *Error and name file, line and what is wrong.
 func (c *Compiler) Load(name string, src []byte) ([]*Policy, error) {
 	policies, docs, err := c.read(name, src)
 	if err != nil {
@@ -144,7 +144,7 @@ func (c *Compiler) read(name string, src []byte) ([]*Policy, []*Document, error)
 			return nil, nil, err
 		}
 		p.code = &code{compile: func() (*compiled, error) { return c.compile(p, o) }}
-		if !c.Lazy {
+		if !c.Known {
 			if _, err := p.ready(); err != nil {
 				return nil, nil, err
 			}

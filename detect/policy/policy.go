@@ -59,7 +59,7 @@ type Policy struct {
 	Category        string               `yaml:"category"`
 	Controls        map[string][]string  `yaml:"controls"`
 	Kubernetes      VersionRange         `yaml:"kubernetes"`
-	Strict          bool                 `yaml:"strict"` // no exemption of a repository counts, nor its configuration
+	Strict          bool                 `yaml:"strict"`   // no exemption of a repository counts, nor its configuration
 	ScanOnly        string               `yaml:"scanOnly"` // why it is not for the API server to enforce
 	Match           Match                `yaml:"match"`
 	Parameters      map[string]Parameter `yaml:"parameters"`

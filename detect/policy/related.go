@@ -136,22 +136,28 @@ func selected() cel.EnvOption {
 			}
 			metadata, _ := pod["metadata"].(map[string]any)
 			own, _ := metadata["labels"].(map[string]any)
-			set := make(labels.Set, len(own))
-			for k, v := range own {
-				set[k], _ = v.(string)
-			}
-			return parsed.Matches(set), nil
+			return parsed.Matches(written(own)), nil
 		}, nil
 	})
 }
 
-// named gives those resources of a list that have a name.
+// named gives those resources of a list that have a name, or one of a list of names.
 func named() cel.EnvOption {
-	return filter("named", func(name ref.Val) (func(map[string]any) (bool, error), error) {
+	return filter("named", func(wanted ref.Val) (func(map[string]any) (bool, error), error) {
+		names := map[string]bool{}
+		if list, ok := wanted.(traits.Lister); ok {
+			for i := list.Iterator(); i.HasNext() == types.True; {
+				name, _ := i.Next().Value().(string)
+				names[name] = true
+			}
+		} else {
+			name, _ := wanted.Value().(string)
+			names[name] = true
+		}
 		return func(o map[string]any) (bool, error) {
 			metadata, _ := o["metadata"].(map[string]any)
 			is, ok := metadata["name"].(string)
-			return ok && is == name.Value(), nil
+			return ok && names[is], nil
 		}, nil
 	})
 }
@@ -171,21 +177,43 @@ func filter(name string, condition func(ref.Val) (func(map[string]any) (bool, er
 				return types.WrapErr(err)
 			}
 			out := []ref.Val{}
-			for i := l.Iterator(); i.HasNext() == types.True; {
-				v := i.Next()
-				o, err := stringMap(v)
-				if err != nil {
-					return types.WrapErr(err)
+			objects, native := l.Value().([]any)
+			for i := range int(l.Size().(types.Int)) {
+				var v ref.Val
+				var o map[string]any
+				if native {
+					o, native = objects[i].(map[string]any)
+				}
+				if !native {
+					v = l.Get(types.Int(i))
+					if o, err = stringMap(v); err != nil {
+						return types.WrapErr(err)
+					}
 				}
 				if ok, err := holds(o); err != nil {
 					return types.WrapErr(err)
 				} else if ok {
+					if v == nil {
+						v = l.Get(types.Int(i))
+					}
 					out = append(out, v)
 				}
 			}
 			return types.DefaultTypeAdapter.NativeToValue(out)
 		})))
 }
+
+// written are labels as a manifest holds them.
+type written map[string]any
+
+// Has tells whether there is such a label.
+func (w written) Has(label string) bool { _, ok := w[label]; return ok }
+
+// Get is the value of a label.
+func (w written) Get(label string) string { s, _ := w[label].(string); return s }
+
+// Lookup is the value of a label, and whether it is there.
+func (w written) Lookup(label string) (string, bool) { return w.Get(label), w.Has(label) }
 
 func labelSet(v ref.Val) (labels.Set, error) {
 	m, err := stringMap(v)
