@@ -18,14 +18,15 @@ func (a *app) policyExportCommand() *cobra.Command {
 	var everything bool
 	c := &cobra.Command{
 		Use:   "export ID...",
-		Short: "print policies as ValidatingAdmissionPolicies, for the API server to enforce",
+		Short: "print policies for the API server or Gatekeeper to enforce",
 		Long: `Export writes policies in the language of the API server: for each a
-ValidatingAdmissionPolicy and the binding that puts it in force. Its verdict is
-the one of a scan. What looks across resources cannot be expressed there: it is
+ValidatingAdmissionPolicy and the binding that puts it in force, or, for
+Gatekeeper, a ConstraintTemplate and its constraint. The verdict is the one of a
+scan. What looks across resources cannot be expressed there: it is
 an error, or is left out and named on stderr with --all.`,
 		Example: "  oakum policy export privileged-container --action deny | kubectl apply -f -\n  oakum policy export --all > policies.yaml",
 		RunE: func(_ *cobra.Command, args []string) error {
-			if _, err := oneOf("format", format, []string{"vap"}); err != nil {
+			if _, err := oneOf("format", format, admission.Formats); err != nil {
 				return err
 			}
 			if _, err := oneOf("action", action, admission.Actions); err != nil {
@@ -47,10 +48,10 @@ an error, or is left out and named on stderr with --all.`,
 			if err != nil {
 				return err
 			}
-			return a.export(selected, cmp.Or(kubernetes, detect.LatestKubernetes), action, everything)
+			return a.export(selected, cmp.Or(kubernetes, detect.LatestKubernetes), format, action, everything)
 		},
 	}
-	c.Flags().StringVar(&format, "format", "vap", "format: vap (ValidatingAdmissionPolicy)")
+	c.Flags().StringVar(&format, "format", "vap", "vap (ValidatingAdmissionPolicy), gatekeeper (ConstraintTemplate in CEL)")
 	c.Flags().StringVar(&action, "action", "warn", "what the binding does: deny, warn, audit")
 	c.Flags().BoolVar(&everything, "all", false, "export every policy that can be expressed")
 	return c
@@ -58,7 +59,7 @@ an error, or is left out and named on stderr with --all.`,
 
 // export prints policies one after the other. With skip, those that cannot be
 // expressed are named and left out; without, nothing is printed.
-func (a *app) export(selected []*policy.Policy, kubernetes int, action string, skip bool) error {
+func (a *app) export(selected []*policy.Policy, kubernetes int, format, action string, skip bool) error {
 	var out []byte
 	for _, p := range selected {
 		x, err := admission.NewExport(p, kubernetes)
@@ -69,7 +70,7 @@ func (a *app) export(selected []*policy.Policy, kubernetes int, action string, s
 			fmt.Fprintf(a.err, "left out: %v\n", err)
 			continue
 		}
-		text, err := x.YAML(action)
+		text, err := x.YAML(format, action)
 		if err != nil {
 			return err
 		}

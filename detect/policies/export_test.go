@@ -17,6 +17,7 @@ import (
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/detect/policy/admission"
+	"github.com/oakum-dev/oakum/detect/policy/gatekeeper"
 )
 
 // TestExportGolden shows a few policies as they are exported.
@@ -29,11 +30,16 @@ func TestExportGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := x.YAML("warn")
-		if err != nil {
-			t.Fatal(err)
+		for _, format := range admission.Formats {
+			if format == "gatekeeper" && name != "run-as-non-root" {
+				continue // the rules are the same
+			}
+			got, err := x.YAML(format, "warn")
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, name+"."+format+".yaml", got)
 		}
-		compare(t, name+".yaml", got)
 	}
 }
 
@@ -68,11 +74,11 @@ func compare(t *testing.T, name string, got []byte) {
 	}
 }
 
-// pair is a policy and what it is exported as.
+// pair is a policy and what it is exported as, in one of the formats.
 type pair struct{ ours, exported *policy.Policy }
 
 // exported makes the pairs for a version of Kubernetes.
-func exported(t *testing.T, kubernetes int) []pair {
+func exported(t *testing.T, format string, kubernetes int) []pair {
 	t.Helper()
 	var ours []*policy.Policy
 	tree := fstest.MapFS{}
@@ -81,14 +87,14 @@ func exported(t *testing.T, kubernetes int) []pair {
 		if err != nil {
 			continue
 		}
-		text, err := x.YAML("deny")
+		text, err := x.YAML(format, "deny")
 		if err != nil {
 			t.Fatal(err)
 		}
 		ours = append(ours, p)
 		tree[p.Name+".yaml"] = &fstest.MapFile{Data: text}
 	}
-	c := &policy.Compiler{Languages: []policy.Language{admission.Language()}}
+	c := &policy.Compiler{Languages: []policy.Language{admission.Language(), gatekeeper.Language()}}
 	all, err := c.LoadFS(tree)
 	if err != nil {
 		t.Fatal(err)
@@ -138,9 +144,12 @@ func TestExportVerdicts(t *testing.T) {
 	t.Parallel()
 	pods, files := fixtures(t)
 	verdicts, failed := 0, 0
-	for _, kubernetes := range []int{24, detect.LatestKubernetes} {
-		ctx := policy.Context{Kubernetes: kubernetes, Namespace: somewhere}
-		pairs := exported(t, kubernetes)
+	for _, as := range []struct {
+		format     string
+		kubernetes int
+	}{{"vap", 24}, {"vap", detect.LatestKubernetes}, {"gatekeeper", detect.LatestKubernetes}} {
+		ctx := policy.Context{Kubernetes: as.kubernetes, Namespace: somewhere}
+		pairs := exported(t, as.format, as.kubernetes)
 		for _, src := range pods {
 			f, errs := manifest.Parse("pod.yaml", src, manifest.Plain, nil)
 			if len(errs) > 0 {
@@ -186,7 +195,7 @@ func TestExportCorpus(t *testing.T) {
 	set := manifests(t)
 	ctx := policy.Context{Kubernetes: detect.LatestKubernetes, Namespace: somewhere}
 	verdicts := 0
-	pairs := exported(t, detect.LatestKubernetes)
+	pairs := exported(t, "vap", detect.LatestKubernetes)
 	for r := range set.Resources {
 		for _, p := range pairs {
 			if !p.exported.Wants(r.APIVersion, r.Kind) || r.Partial || !readable(r) {

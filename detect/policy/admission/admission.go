@@ -25,6 +25,13 @@ import (
 	"github.com/oakum-dev/oakum/detect/policy"
 )
 
+// Those who translate to admission policies write these kinds of this version.
+const (
+	APIVersion        = group + "/v1"
+	Validating        = validator
+	ValidatingBinding = validator + bindingFor
+)
+
 const (
 	group      = admissionv1.GroupName
 	validator  = "ValidatingAdmissionPolicy"

@@ -13,8 +13,7 @@ import (
 	"github.com/oakum-dev/oakum/detect/policy"
 )
 
-// Export is a policy of oakum's own as a ValidatingAdmissionPolicy, with the
-// binding that puts it in force.
+// Export is a policy of oakum's own in the words of the API server's admission.
 type Export struct {
 	Name        string
 	Policy      *policy.Policy

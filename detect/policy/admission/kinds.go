@@ -39,9 +39,9 @@ func builtin(group string) bool {
 	return !strings.Contains(group, ".") || strings.HasSuffix(group, ".k8s.io")
 }
 
-// plural is the name of a kind in the API's paths: Ingress is ingresses. For
+// Plural is the name of a kind in the API's paths: Ingress is ingresses. For
 // kinds that extensions define it is how their authors usually write it.
-func plural(kind string) string {
+func Plural(kind string) string {
 	s := strings.ToLower(kind)
 	switch {
 	case s == "endpoints":
@@ -62,5 +62,5 @@ func kindOf(apiVersion, kind string) schema.GroupVersionKind {
 var podKind = schema.GroupVersionKind{Version: "v1", Kind: manifest.PodKind}
 
 func resourceOf(k schema.GroupVersionKind) schema.GroupVersionResource {
-	return k.GroupVersion().WithResource(plural(k.Kind))
+	return k.GroupVersion().WithResource(Plural(k.Kind))
 }

@@ -6,39 +6,27 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // Actions are what a binding may do with what breaks a policy.
 var Actions = []string{"deny", "warn", "audit"}
 
-// YAML writes the policy and its binding as two documents. The action is one
-// of Actions.
-func (x *Export) YAML(action string) ([]byte, error) {
+// Formats are the kinds of policy that an export can be written as: those of
+// the API server, and those of Gatekeeper.
+var Formats = []string{"vap", "gatekeeper"}
+
+// YAML writes the policy in one of Formats, with what puts it in force, as two
+// documents. The action is one of Actions.
+func (x *Export) YAML(format, action string) ([]byte, error) {
+	docs := x.policy(action)
+	if format == "gatekeeper" {
+		docs = x.template(action)
+	}
 	var out bytes.Buffer
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
-	validation := []any{"expression", x.Expression, "message", oneLine(x.Policy.Title)}
-	if x.MessageWith != "" {
-		validation = append(validation, "messageExpression", x.MessageWith)
-	}
-	spec := []any{"failurePolicy", "Fail", "matchConstraints", object("resourceRules", x.rules())}
-	if len(x.Variables) > 0 {
-		var variables []any
-		for _, v := range x.Variables {
-			variables = append(variables, object("name", v.Name, "expression", v.Expression))
-		}
-		spec = append(spec, "variables", variables)
-	}
-	spec = append(spec, "validations", []any{object(validation...)})
-	meta := object("name", x.Name, "annotations", object(
-		titleKey, oneLine(x.Policy.Title), descriptionKey, oneLine(x.Policy.Description)))
-	for _, doc := range []*yaml.Node{
-		object("apiVersion", admissionv1.SchemeGroupVersion.String(), "kind", validator, "metadata", meta, "spec", object(spec...)),
-		object("apiVersion", admissionv1.SchemeGroupVersion.String(), "kind", validator+bindingFor, "metadata", object("name", x.Name),
-			"spec", object("policyName", x.Name, "validationActions", []any{strings.ToUpper(action[:1]) + action[1:]})),
-	} {
+	for _, doc := range docs {
 		if err := enc.Encode(doc); err != nil {
 			return nil, fmt.Errorf("writing policy %s: %w", x.Name, err)
 		}
@@ -47,6 +35,69 @@ func (x *Export) YAML(action string) ([]byte, error) {
 		return nil, fmt.Errorf("writing policy %s: %w", x.Name, err)
 	}
 	return out.Bytes(), nil
+}
+
+// policy is a ValidatingAdmissionPolicy with its binding.
+func (x *Export) policy(action string) []*yaml.Node {
+	spec := append([]any{"failurePolicy", "Fail", "matchConstraints", object("resourceRules", x.rules())}, x.body()...)
+	meta := object("name", x.Name, "annotations", object(
+		titleKey, oneLine(x.Policy.Title), descriptionKey, oneLine(x.Policy.Description)))
+	return []*yaml.Node{
+		object("apiVersion", APIVersion, "kind", Validating, "metadata", meta, "spec", object(spec...)),
+		object("apiVersion", APIVersion, "kind", ValidatingBinding, "metadata", object("name", x.Name),
+			"spec", object("policyName", x.Name, "validationActions", []any{strings.ToUpper(action[:1]) + action[1:]})),
+	}
+}
+
+// template is a ConstraintTemplate with its one constraint. Gatekeeper may be
+// told to look at deletions too, where there is no object.
+func (x *Export) template(action string) []*yaml.Node {
+	kind := ""
+	for _, word := range strings.Split(x.Name, "-") {
+		kind += strings.ToUpper(word[:1]) + word[1:]
+	}
+	source := append([]any{
+		"failurePolicy", "Fail",
+		"matchCondition", []any{object("name", "not-deleted", "expression", "object != null")},
+	}, x.body()...)
+	var kinds []any
+	for _, k := range x.Kinds {
+		group, kind, _ := strings.Cut(k, "/")
+		kinds = append(kinds, object("apiGroups", []any{group}, "kinds", []any{kind}))
+	}
+	enforcement := action
+	if action == "audit" {
+		enforcement = "dryrun"
+	}
+	return []*yaml.Node{
+		object("apiVersion", "templates.gatekeeper.sh/v1", "kind", "ConstraintTemplate",
+			"metadata", object("name", strings.ToLower(kind), "annotations", object(
+				"metadata.gatekeeper.sh/title", oneLine(x.Policy.Title), "description", oneLine(x.Policy.Description))),
+			"spec", object(
+				"crd", object("spec", object("names", object("kind", kind))),
+				"targets", []any{object("target", "admission.k8s.gatekeeper.sh", "code", []any{
+					object("engine", "K8sNativeValidation", "source", object(source...)),
+				})})),
+		object("apiVersion", "constraints.gatekeeper.sh/v1beta1", "kind", kind, "metadata", object("name", x.Name),
+			"spec", object("enforcementAction", enforcement, "match", object("kinds", kinds))),
+	}
+}
+
+// body are the variables and the validation, which both kinds write alike.
+func (x *Export) body() []any {
+	validation := []any{"expression", x.Expression, "message", oneLine(x.Policy.Title)}
+	if x.MessageWith != "" {
+		validation = append(validation, "messageExpression", x.MessageWith)
+	}
+	validations := []any{"validations", []any{object(validation...)}}
+	if len(x.Variables) == 0 {
+		return validations
+	}
+	var variables []any
+	for _, v := range x.Variables {
+		variables = append(variables, object("name", v.Name, "expression", v.Expression))
+	}
+	return append([]any{"variables", variables}, validations...)
 }
 
 // rules names the resources that are judged, those of a group together.
@@ -59,7 +110,7 @@ func (x *Export) rules() []any {
 		if resources[gv] == nil {
 			order = append(order, gv)
 		}
-		resources[gv] = append(resources[gv], plural(kind))
+		resources[gv] = append(resources[gv], Plural(kind))
 		if kind == "Pod" {
 			resources[gv] = append(resources[gv], "pods/ephemeralcontainers")
 		}

@@ -72,8 +72,7 @@ type Library struct {
 type Constraint struct {
 	Document
 	Kind, Name  string
-	Action      string // deny, warn, dryrun or scoped
-	Title       string // of its template, empty where it has none
+	Title       string // of its template
 	Description string
 	kinds       []kinds
 }
@@ -140,20 +139,11 @@ func (l *Library) addTemplate(ctx context.Context, d Document) (string, error) {
 	if err := scheme.Convert(versioned, template, nil); err != nil {
 		return "", err
 	}
-	if celOnly(template) {
-		return "", fmt.Errorf("the template has CEL (K8sNativeValidation) and no Rego: write it as a ValidatingAdmissionPolicy, which is read as well")
-	}
 	if _, err := l.client.AddTemplate(ctx, template); err != nil {
 		return "", err
 	}
 	l.require(template, string(src))
 	return template.Spec.CRD.Spec.Names.Kind, nil
-}
-
-func celOnly(t *templates.ConstraintTemplate) bool {
-	return !slices.ContainsFunc(t.Spec.Targets, func(t templates.Target) bool {
-		return t.Rego != "" || slices.ContainsFunc(t.Code, func(c templates.Code) bool { return c.Engine == "Rego" })
-	})
 }
 
 // require notes what a template looks up besides the object it judges: what it
@@ -191,12 +181,8 @@ func (l *Library) addConstraint(ctx context.Context, d Document, template *unstr
 	if _, err := l.client.AddConstraint(ctx, u); err != nil {
 		return err
 	}
-	c := Constraint{Document: d, Kind: u.GetKind(), Name: u.GetName(), Action: "deny"}
-	if action, ok, _ := unstructured.NestedString(d.Object, "spec", "enforcementAction"); ok {
-		c.Action = action
-	}
-	c.Title = template.GetAnnotations()["metadata.gatekeeper.sh/title"]
-	c.Description = template.GetAnnotations()["description"]
+	c := Constraint{Document: d, Kind: u.GetKind(), Name: u.GetName()}
+	c.Title, c.Description = about(template.Object, c.Kind)
 	c.kinds = matchKinds(d.Object)
 	l.Constraints = append(l.Constraints, c)
 	return nil

@@ -1,7 +1,9 @@
 package gatekeeper
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,18 +22,48 @@ func Language() policy.Language {
 	}
 }
 
-// severities are how bad it is to break a constraint, by what Gatekeeper would do.
-var severities = map[string]policy.Severity{"deny": "high", "scoped": "high", "warn": "medium", "dryrun": "low"}
+// enforcement says how bad it is to break a constraint, by what Gatekeeper
+// would do, and what a binding of the API server that does the same is to do.
+func enforcement(d *policy.Document) (policy.Severity, string, error) {
+	action, _ := field(d.Value, "spec", "enforcementAction").(string)
+	switch action {
+	case "", "deny", "scoped":
+		return "high", "Deny", nil
+	case "warn":
+		return "medium", "Warn", nil
+	case "dryrun":
+		return "low", "Audit", nil
+	}
+	return "", "", d.Errorf([]string{"spec", "enforcementAction"}, "enforcementAction is %q, want deny, warn, dryrun or scoped", action)
+}
 
 func load(docs []*policy.Document) ([]*policy.Policy, error) {
 	var own []Document
-	lines := map[string]*policy.Document{}
+	var inCEL []*policy.Document // constraints whose template is in CEL
+	byKind := map[string]*policy.Document{}
 	for _, d := range docs {
-		if Is(d.APIVersion) {
+		if d.Group() == templateGroup && native(d) != nil {
+			kind, _ := field(d.Value, "spec", "crd", "spec", "names", "kind").(string)
+			byKind[kind] = d
 			d.Read = true
-			own = append(own, Document{File: d.File, Object: d.Value})
-			lines[d.Kind+"/"+d.Name()] = d
 		}
+	}
+	lines := map[string]*policy.Document{}
+	names := map[string]int{}
+	for _, d := range docs {
+		if !Is(d.APIVersion) || d.Read {
+			continue
+		}
+		d.Read = true
+		if d.Group() != templateGroup {
+			names[name(d.Name())]++
+		}
+		if d.Group() == constraintGroup && byKind[d.Kind] != nil {
+			inCEL = append(inCEL, d)
+			continue
+		}
+		own = append(own, Document{File: d.File, Object: d.Value})
+		lines[d.Kind+"/"+d.Name()] = d
 	}
 	l, err := New(context.Background(), own)
 	if err != nil {
@@ -39,30 +71,27 @@ func load(docs []*policy.Document) ([]*policy.Policy, error) {
 	}
 	shared := &asked{library: l}
 	var out []*policy.Policy
-	names := map[string]int{}
 	for _, c := range l.Constraints {
-		names[name(c.Name)]++
-	}
-	for _, m := range l.Mutators {
-		names[name(m.Name)]++
-	}
-	for _, c := range l.Constraints {
-		severity, ok := severities[c.Action]
-		if !ok {
-			return nil, lines[c.Kind+"/"+c.Name].Errorf([]string{"spec", "enforcementAction"}, "enforcementAction is %q, want deny, warn, dryrun or scoped", c.Action)
+		severity, _, err := enforcement(lines[c.Kind+"/"+c.Name])
+		if err != nil {
+			return nil, err
 		}
-		p := policy.Policy{
-			Name: unique(names, c.Name, c.Kind), File: c.File, Title: title(c.Title, c.Kind), Description: c.Description,
+		made, err := policy.Foreign(policy.Policy{
+			Name: unique(names, c.Name, c.Kind), File: c.File, Title: c.Title, Description: c.Description,
 			Severity: severity, Category: "admission", Language: "Gatekeeper " + c.Kind,
-		}
-		if p.Description == "" {
-			p.Description = p.Title
-		}
-		made, err := policy.Foreign(p, constraintJudge{shared, c})
+		}, constraintJudge{shared, c})
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, made)
+	}
+	for _, d := range inCEL {
+		template := byKind[d.Kind]
+		made, err := translate(unique(names, d.Name(), d.Kind), template, d, native(template))
+		if err != nil {
+			return nil, fmt.Errorf("constraint %s of %s: %w", d.Name(), d.File, err)
+		}
+		out = append(out, made...)
 	}
 	for _, m := range l.Mutators {
 		made, err := policy.Foreign(policy.Policy{
@@ -89,11 +118,12 @@ func unique(names map[string]int, s, kind string) string {
 	return name(s)
 }
 
-func title(s, kind string) string {
-	if s != "" {
-		return s
-	}
-	return "Constraint " + kind + " is broken"
+// about is what a template says of its constraints.
+func about(template map[string]any, kind string) (title, description string) {
+	title, _ = field(template, "metadata", "annotations", "metadata.gatekeeper.sh/title").(string)
+	title = cmp.Or(title, "Constraint "+kind+" is broken")
+	description, _ = field(template, "metadata", "annotations", "description").(string)
+	return title, cmp.Or(description, title)
 }
 
 // asked asks the library once for a resource, whatever constraints there are.
@@ -208,7 +238,7 @@ func (j constraintJudge) Wants(apiVersion, kind string) bool {
 // Judge lists how a resource breaks the constraint.
 func (j constraintJudge) Judge(r *manifest.Resource, ctx policy.Context) ([]policy.Violation, error) {
 	if unknown, why := j.constraint.unknown(r, namespaceOf(r, ctx)); unknown {
-		return nil, fmt.Errorf("not evaluated: %s", why)
+		return nil, errors.New(why)
 	}
 	a := j.of(r, ctx)
 	if a.err != nil {

@@ -68,6 +68,42 @@ spec:
   match: {kinds: [{apiGroups: [networking.k8s.io], kinds: [Ingress]}]}
 `
 
+// inCEL has no Rego; its constraint matches by everything that one can.
+const inCEL = `apiVersion: templates.gatekeeper.sh/v1
+kind: ConstraintTemplate
+metadata:
+  name: replicas
+  annotations: {metadata.gatekeeper.sh/title: Enough replicas}
+spec:
+  crd: {spec: {names: {kind: Replicas}}}
+  targets:
+    - target: admission.k8s.gatekeeper.sh
+      code:
+        - engine: K8sNativeValidation
+          source:
+            matchCondition:
+              - {name: not-one, expression: "!object.metadata.name.startsWith('one-')"}
+            variables:
+              - {name: least, expression: "has(variables.params.least) ? variables.params.least : 2"}
+            validations:
+              - expression: variables.anyObject.spec.replicas >= variables.least || variables.params.owners.exists(o, o.name == "all")
+                messageExpression: '"fewer than " + string(variables.least) + " replicas"'
+---
+apiVersion: constraints.gatekeeper.sh/v1beta1
+kind: Replicas
+metadata: {name: enough.replicas}
+spec:
+  enforcementAction: warn
+  match:
+    kinds: [{apiGroups: [apps], kinds: [Deployment, StatefulSet]}]
+    namespaces: ["shop", "bank-*"]
+    excludedNamespaces: ["*-test"]
+    name: "*web"
+    scope: Namespaced
+    labelSelector: {matchLabels: {tier: front}}
+  parameters: {least: 3, share: 0.5, owners: [{name: "o\"ne"}, {name: two, since: 2024}], off: null}
+`
+
 const mutators = `apiVersion: mutations.gatekeeper.sh/v1
 kind: Assign
 metadata: {name: no-escalation}
@@ -129,6 +165,15 @@ func TestPolicies(t *testing.T) {
 			findings: "a.yaml:3 medium unique-host: host shop.example.org is two's (Constraint UniqueHost is broken)\nb.yaml:3 medium unique-host: host shop.example.org is one's (Constraint UniqueHost is broken)",
 		},
 		{
+			name: "CEL", policies: inCEL, files: map[string]string{
+				"a.yaml": replicas("shop", "web", 2, "front"), "b.yaml": replicas("shop", "web", 3, "front"), "c.yaml": replicas("bank-one", "my-web", 1, "front"),
+				"excluded.yaml": replicas("bank-test", "web", 1, "front"), "elsewhere.yaml": replicas("house", "web", 1, "front"),
+				"named.yaml": replicas("shop", "cache", 1, "front"), "labelled.yaml": replicas("shop", "web", 1, "back"), "condition.yaml": replicas("shop", "one-web", 1, "front"),
+			},
+			findings: "a.yaml:4 medium enough-replicas: fewer than 3 replicas (Enough replicas)\nc.yaml:4 medium enough-replicas: fewer than 3 replicas (Enough replicas)",
+		},
+		{name: "CEL that does not compile", policies: strings.Replace(inCEL, "variables.least ||", "variables.lest ||", 1), err: "undefined field 'lest'"},
+		{
 			name: "mutators", policies: mutators, files: map[string]string{"a.yaml": workload},
 			findings: "a.yaml:4 low no-escalation: Assign no-escalation changes it when it is admitted (Changed at admission by Assign no-escalation)\n" +
 				"a.yaml:4 low owner: AssignMetadata owner changes it when it is admitted (Changed at admission by AssignMetadata owner)",
@@ -137,7 +182,7 @@ func TestPolicies(t *testing.T) {
 		{
 			name: "labels of a namespace that nobody knows", files: map[string]string{"a.yaml": workload},
 			policies: privileged + "    \n---\n" + strings.Replace(strings.Split(privileged, "---\n")[1], "{name: no-privileged}\nspec:\n  match: {", "{name: by-labels}\nspec:\n  match: {namespaceSelector: {matchLabels: {a: b}}, ", 1),
-			findings: "not evaluated: a.yaml: policy by-labels on Deployment shop/web: not evaluated: the constraint matches by labels of the namespace of Deployment shop/web, and no file has that namespace\n" +
+			findings: "not evaluated: a.yaml: policy by-labels on Deployment shop/web: the constraint matches by labels of the namespace of Deployment shop/web, and no file has that namespace\n" +
 				"a.yaml:12 high no-privileged: container <web> is privileged (No privileged containers)",
 		},
 		{name: "constraint without template", policies: strings.Split(privileged, "---\n")[1], err: "no ConstraintTemplate of kind NoPrivileged is among the policies: add its file"},
@@ -189,6 +234,10 @@ func TestPolicies(t *testing.T) {
 			}
 		})
 	}
+}
+
+func replicas(namespace, name string, n int, tier string) string {
+	return fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %s, namespace: %s, labels: {tier: %s}}\nspec: {replicas: %d, selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: web, image: web}]}}}\n", name, namespace, tier, n)
 }
 
 func ingress(name, host string) string {
