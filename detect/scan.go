@@ -40,6 +40,14 @@ type Result struct {
 	Errors       []manifest.Error       // of exemptions and of reports of scanners that make no sense, and do not count
 }
 
+// Kept tells whether everything that a policy looked at keeps it: something is
+// there, nothing is exempted, and nothing could not be evaluated.
+func (r *Result) Kept(p *policy.Policy) bool {
+	of := func(f *Finding) bool { return f.Policy == p }
+	return r.Judged[p] > 0 && !slices.ContainsFunc(r.Findings, of) && !slices.ContainsFunc(r.Exempted, of) &&
+		!slices.ContainsFunc(r.NotEvaluated, func(u Unevaluated) bool { return u.Policy == p })
+}
+
 // Unevaluated is a policy that could not be evaluated on a resource or, where
 // that is nil, on anything.
 type Unevaluated struct {

@@ -35,7 +35,11 @@ func podSecurity(f *detect.Finding, c Context) (Fix, *Held) {
 		return manual("%v", err)
 	}
 	var failing []string // the level and a workload that does not meet it
+	written := f.Resource.Field(manifest.Path{}.Key("metadata", "labels", api.EnforceLevelLabel))
 	for _, level := range []api.Level{api.LevelRestricted, api.LevelBaseline} {
+		if written.Present && written.Node.Value == string(level) {
+			return manual("%s: mend it first", failing[0])
+		}
 		id, why := breaks(evaluator, level, workloads)
 		if id == "" {
 			text := fmt.Sprintf("Kubernetes' own evaluator passes every workload of the namespace here (%d) at %s", len(workloads), level)
