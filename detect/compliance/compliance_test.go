@@ -18,11 +18,18 @@ import (
 
 // unmapped are built-in policies that no framework names, and why.
 var unmapped = map[string]string{
+	"admission-policy-not-enforcing":   "worth knowing only: it is the way to begin, and another engine may deny",
+	"admission-policy-unbound":         "a slip of the pen",
+	"annotation-required":              "silent until parameters say what is asked for",
+	"api-removed":                      "reliability: the API server refuses such a manifest",
 	"deprecated-service-account-field": "an old spelling of what is right",
 	"env-duplicate":                    "a slip of the pen",
 	"hpa-target-missing":               "a slip of the pen",
 	"ingress-backend-missing":          "a slip of the pen",
+	"ingress-duplicate-host":           "no framework says whose a host is",
+	"ingress-wildcard-host":            "no framework asks for names of hosts",
 	"job-ttl":                          "tidiness",
+	"label-required":                   "silent until parameters say what is asked for",
 	"liveness-probe":                   "reliability; worth knowing only",
 	"pdb-selects-nothing":              "a slip of the pen",
 	"priority-class":                   "reliability; worth knowing only",
@@ -34,6 +41,7 @@ var unmapped = map[string]string{
 	"run-as-low-uid":                   "worth knowing only: no framework asks for high numbers of users",
 	"selector-mismatch":                "a slip of the pen",
 	"user-namespace-off":               "worth knowing only: newer than the frameworks",
+	"webhook-fail-open":                "no framework asks what happens while a webhook is away",
 }
 
 func builtIn(t testing.TB) ([]*compliance.Framework, []*policy.Policy) {
