@@ -71,8 +71,9 @@ func (p *planner) rescan() bool {
 		}
 	}
 	for _, where := range slices.Sorted(maps.Keys(still)) {
-		if !p.was[where] {
-			p.blame(still[where])
+		// What is only worth knowing is no reason to leave something worse.
+		if f := still[where]; !p.was[where] && f.Severity != "info" {
+			p.blame(f)
 		}
 	}
 	return !p.restart

@@ -31,6 +31,7 @@ var unmapped = map[string]string{
 	"job-ttl":                          "tidiness",
 	"label-required":                   "silent until parameters say what is asked for",
 	"liveness-probe":                   "reliability; worth knowing only",
+	"namespace-pod-security-level":     "no framework asks for more than a level",
 	"pdb-selects-nothing":              "a slip of the pen",
 	"priority-class":                   "reliability; worth knowing only",
 	"privileged-port":                  "worth knowing only: the port by itself gives no right",
