@@ -58,7 +58,8 @@ func (x *Export) template(action string) []*yaml.Node {
 	}
 	source := append([]any{
 		"failurePolicy", "Fail",
-		"matchCondition", []any{object("name", "not-deleted", "expression", "object != null")},
+		"matchCondition",
+		[]any{object("name", "not-deleted", "expression", "object != null")},
 	}, x.body()...)
 	var kinds []any
 	for _, k := range x.Kinds {
