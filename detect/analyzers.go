@@ -22,6 +22,7 @@ func AnalyzerNames() []string { return slices.Sorted(maps.Keys(Analyzers)) }
 var networkPolicies = map[string]bool{
 	"networking.k8s.io/NetworkPolicy":     true,
 	"cilium.io/CiliumNetworkPolicy":       true,
+	"crd.antrea.io/NetworkPolicy":         true,
 	"crd.projectcalico.org/NetworkPolicy": true,
 	"projectcalico.org/NetworkPolicy":     true,
 }
@@ -31,12 +32,14 @@ var clusterPolicies = map[string]bool{
 	"CiliumClusterwideNetworkPolicy": true,
 	"GlobalNetworkPolicy":            true,
 	"AdminNetworkPolicy":             true,
+	"BaselineAdminNetworkPolicy":     true,
 	"ClusterNetworkPolicy":           true,
 }
 
 // namespaceWithoutNetworkPolicy reports, for every namespace that has
 // workloads and no network policy, its first workload. Files that leave the
-// namespace to whoever applies them count by their directory.
+// namespace to whoever applies them count by their directory; of a namespace
+// that is filled in later, as ${NAMESPACE}, nothing can be said.
 func namespaceWithoutNetworkPolicy(set *manifest.Set) []*manifest.Resource {
 	place := func(r *manifest.Resource) string {
 		if r.Namespace != "" {
@@ -54,7 +57,7 @@ func namespaceWithoutNetworkPolicy(set *manifest.Set) []*manifest.Resource {
 		case networkPolicies[r.Group()+"/"+r.Kind]:
 			covered[place(r)] = true
 		}
-		if _, spec, ok := r.PodTemplate(); !ok || r.Partial || hostNetwork(spec) {
+		if _, spec, ok := r.PodTemplate(); !ok || r.Partial || hostNetwork(spec) || strings.ContainsAny(r.Namespace, "${<") {
 			continue
 		}
 		if p := place(r); first[p] == nil {
