@@ -41,6 +41,7 @@ var unmapped = map[string]string{
 	"rollout-strategy":                 "reliability; worth knowing only",
 	"run-as-low-uid":                   "worth knowing only: no framework asks for high numbers of users",
 	"selector-mismatch":                "a slip of the pen",
+	"service-account-missing":          "a slip of the pen",
 	"user-namespace-off":               "worth knowing only: newer than the frameworks",
 	"webhook-fail-open":                "no framework asks what happens while a webhook is away",
 }
