@@ -21,7 +21,7 @@ import (
 
 func (a *app) policyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "policy", Short: "the policy library: built-in and yours"}
-	c.AddCommand(a.policyListCommand(), a.policyShowCommand(), a.policyTestCommand(), a.policyNewCommand(), a.policySchemaCommand(), a.policyExportCommand(), a.policyExemptionsCommand())
+	c.AddCommand(a.policyListCommand(), a.policyShowCommand(), a.policyTestCommand(), a.policyNewCommand(), a.policySchemaCommand(), a.policyExportCommand(), a.policyBundleCommand(), a.policyExemptionsCommand())
 	return c
 }
 

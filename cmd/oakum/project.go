@@ -223,20 +223,25 @@ func strict(all []*policy.Policy, names []string) ([]*policy.Policy, error) {
 	return out, nil
 }
 
-// library is every policy: the built-in ones, and the user's.
-func (a *app) library() ([]*policy.Policy, error) {
-	c := &policy.Compiler{
+// compiler reads policies that users bring.
+func compiler() *policy.Compiler {
+	return &policy.Compiler{
 		Analyzers: detect.AnalyzerNames(),
 		Fixers:    fixers.Names(),
 		Languages: []policy.Language{admission.Language(), gatekeeper.Language(), rego.Language()},
 	}
+}
+
+// library is every policy: the built-in ones, and the user's.
+func (a *app) library() ([]*policy.Policy, error) {
+	c := compiler()
 	builtin := &policy.Compiler{Analyzers: c.Analyzers, Fixers: c.Fixers, Known: true}
 	all, err := builtin.LoadFS(policies.FS)
 	if err != nil {
 		return nil, fmt.Errorf("loading the built-in policies: %w", err)
 	}
 	for _, p := range a.policyPaths {
-		more, err := loadPath(c, p)
+		more, err := a.loadPath(c, p)
 		if err != nil {
 			return nil, err
 		}
@@ -252,26 +257,34 @@ func (a *app) library() ([]*policy.Policy, error) {
 	return all, nil
 }
 
-func loadPath(c *policy.Compiler, name string) ([]*policy.Policy, error) {
+func (a *app) loadPath(c *policy.Compiler, name string) ([]*policy.Policy, error) {
+	if b, ok := a.bundles[name]; ok {
+		return loadTree(c, b.tree, b.name)
+	}
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, fmt.Errorf("loading policies: %w", describe(err))
 	}
 	if info.IsDir() {
-		loaded, err := c.LoadFS(os.DirFS(name))
-		for _, p := range loaded {
-			p.File = filepath.Join(name, p.File)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("loading policies of %s: %w", name, err)
-		}
-		return loaded, nil
+		return loadTree(c, os.DirFS(name), filepath.Clean(name)+string(filepath.Separator))
 	}
 	src, err := os.ReadFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("loading policies: %w", describe(err))
 	}
 	return c.Load(name, src)
+}
+
+// loadTree loads the policies of a tree; prefix stands before the names of its files.
+func loadTree(c *policy.Compiler, tree fs.FS, prefix string) ([]*policy.Policy, error) {
+	loaded, err := c.LoadFS(tree)
+	if err != nil {
+		return nil, fmt.Errorf("loading policies of %s: %w", prefix[:len(prefix)-1], err)
+	}
+	for _, p := range loaded {
+		p.File = prefix + p.File
+	}
+	return loaded, nil
 }
 
 // selected are the policies whose findings are asked for.

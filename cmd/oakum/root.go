@@ -38,6 +38,7 @@ type app struct {
 	log         *slog.Logger
 	config      string
 	policyPaths []string
+	bundles     map[string]bundled // of policyPaths
 	only        []string
 	strict      []string
 	severity    string
@@ -81,12 +82,13 @@ mends them by small, proved changes: as a diff, in place, or as pull requests.`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		PersistentPreRun: func(*cobra.Command, []string) {
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			level := slog.LevelWarn
 			if a.verbose {
 				level = slog.LevelDebug
 			}
 			a.log = slog.New(slog.NewTextHandler(a.err, &slog.HandlerOptions{Level: level}))
+			return a.openBundles(c.Context())
 		},
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -94,7 +96,7 @@ mends them by small, proved changes: as a diff, in place, or as pull requests.`,
 	})
 	f := root.PersistentFlags()
 	f.StringVar(&a.config, "config", "", "configuration file (default: .oakum.yaml at the repository root)")
-	f.StringSliceVar(&a.policyPaths, "policies", nil, "files and directories of your own policies, added to the built-in ones")
+	f.StringSliceVar(&a.policyPaths, "policies", nil, "your own policies, added to the built-in ones: files, directories, git+URL@TAG#DIR, oci:LAYOUT@DIGEST")
 	f.StringSliceVar(&a.only, "policy", nil, "only these policies")
 	f.StringSliceVar(&a.strict, "strict", nil, "policies that the repository cannot exempt from, switch off or change")
 	f.StringVar(&a.severity, "severity", "", "only findings of this severity and worse: "+list(policy.Severities))

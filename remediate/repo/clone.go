@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 type Options struct {
 	Access
 	Branch string // empty: the remote's default branch
+	Pinned string // instead of a branch: a tag, or the full hash of a commit
 	Depth  int    // commits of history; 0: all
 	Dir    string // absent or empty: a bare repository is made in it; "": in memory
 }
@@ -38,15 +40,9 @@ func Clone(ctx context.Context, url string, o Options) (*Repository, error) {
 	if err != nil {
 		return nil, err
 	}
-	branch := o.Branch
-	if branch == "" {
-		if branch = a.head(); branch == "" {
-			return nil, fmt.Errorf("cloning %s: it has no default branch: name one with --base", url)
-		}
-	}
-	hash := a.branch(branch)
-	if hash == "" {
-		return nil, fmt.Errorf("cloning %s: it has no branch %q", url, branch)
+	head, hash, err := a.wanted(o)
+	if err != nil {
+		return nil, fmt.Errorf("cloning %s: %w", url, err)
 	}
 
 	store, err := newStorage(o.Dir)
@@ -63,16 +59,40 @@ func Clone(ctx context.Context, url string, o Options) (*Repository, error) {
 	if err := remote.fetch(ctx, store, plumbing.NewHash(hash), nil, o.Depth); err != nil {
 		return nil, err
 	}
-	name := plumbing.NewBranchReferenceName(branch)
-	for _, ref := range []*plumbing.Reference{
-		plumbing.NewHashReference(name, plumbing.NewHash(hash)),
-		plumbing.NewSymbolicReference(plumbing.HEAD, name),
-	} {
+	refs := []*plumbing.Reference{plumbing.NewHashReference(head, plumbing.NewHash(hash))}
+	if head.IsBranch() {
+		refs = append(refs, plumbing.NewSymbolicReference(plumbing.HEAD, head))
+	}
+	for _, ref := range refs {
 		if err := store.SetReference(ref); err != nil {
 			return nil, fmt.Errorf("making a repository for the clone: %w", err)
 		}
 	}
 	return &Repository{name: url, git: g, store: store}, nil
+}
+
+// wanted is the reference to be made in a clone, and the hash that it names.
+func (a advertised) wanted(o Options) (plumbing.ReferenceName, string, error) {
+	switch branch := cmp.Or(o.Branch, a.head()); {
+	case plumbing.IsHash(o.Pinned):
+		return plumbing.NewTagReferenceName(o.Pinned), o.Pinned, nil
+	case o.Pinned != "":
+		name := plumbing.NewTagReferenceName(o.Pinned)
+		if hash := a.References[name.String()]; !hash.IsZero() {
+			return name, hash.String(), nil
+		}
+		if a.branch(o.Pinned) != "" {
+			return "", "", fmt.Errorf("%s is a branch, which moves: name a tag or the full hash of a commit", o.Pinned)
+		}
+		return "", "", fmt.Errorf("it has no tag %q", o.Pinned)
+	case branch == "":
+		return "", "", errors.New("it has no default branch: name one with --base")
+	default:
+		if hash := a.branch(branch); hash != "" {
+			return plumbing.NewBranchReferenceName(branch), hash, nil
+		}
+		return "", "", fmt.Errorf("it has no branch %q", branch)
+	}
 }
 
 func newStorage(dir string) (storage.Storer, error) {

@@ -114,6 +114,50 @@ func TestClone(t *testing.T) {
 	}
 }
 
+// TestClonePinned: what does not move is fetched by a tag or a hash, and only
+// that counts as pinned, in a clone and in a repository on disk alike.
+func TestClonePinned(t *testing.T) {
+	t.Parallel()
+	dir, url := remote(t)
+	git(t, dir, "config", "uploadpack.allowReachableSHA1InWant", "true")
+	git(t, dir, "tag", "light", "main~1")
+	git(t, dir, "-c", "user.name=a", "-c", "user.email=a@example.org", "tag", "--annotate", "--message=two", "signed", "main~1")
+	want := git(t, dir, "rev-parse", "main~1")
+	for _, pinned := range []string{"light", "signed", want} {
+		r, err := repo.Clone(context.Background(), url, repo.Options{Access: access, Pinned: pinned, Depth: 1})
+		if err != nil {
+			t.Errorf("%s: %v", pinned, err)
+			continue
+		}
+		onDisk, err := repo.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []*repo.Repository{r, onDisk} {
+			commit, err := r.Pinned(pinned)
+			if err != nil || commit != want {
+				t.Errorf("%s: Pinned() = %q, %v; want %s", pinned, commit, err, want)
+				continue
+			}
+			f, err := r.FS(commit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := fs.ReadFile(f, "a.yaml"); string(got) != "a: 2\n" || err != nil {
+				t.Errorf("%s: %q, %v", pinned, got, err)
+			}
+		}
+		if _, err := onDisk.Pinned("main"); err == nil || !strings.Contains(err.Error(), "a branch moves") {
+			t.Errorf("a branch on disk: %v", err)
+		}
+	}
+	for pinned, want := range map[string]string{"main": "main is a branch, which moves", "nope": `it has no tag "nope"`} {
+		if _, err := repo.Clone(context.Background(), url, repo.Options{Access: access, Pinned: pinned, Depth: 1}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", pinned, err, want)
+		}
+	}
+}
+
 func TestCloneSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()

@@ -128,6 +128,21 @@ func (r *Repository) Resolve(name string) (commit string, err error) {
 	return hash.String(), nil
 }
 
+// Pinned is the commit that a tag or the full hash of a commit means: what does
+// not move.
+func (r *Repository) Pinned(name string) (commit string, err error) {
+	if !plumbing.IsHash(name) {
+		r.mu.Lock()
+		_, err := r.store.Reference(plumbing.NewTagReferenceName(name))
+		r.mu.Unlock()
+		if err != nil {
+			return "", fmt.Errorf("%s has no tag %q: name a tag, or the full hash of a commit; a branch moves", r.name, name)
+		}
+		name = plumbing.NewTagReferenceName(name).String()
+	}
+	return r.Resolve(name)
+}
+
 // Origin is the https form of the remote named origin, without credentials;
 // empty if there is none.
 func (r *Repository) Origin() string {
