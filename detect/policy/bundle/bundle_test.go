@@ -145,11 +145,13 @@ func TestHostile(t *testing.T) {
 		make func(image) string
 		want string
 	}{
-		"no layout":     {func(i image) string { d := i.manifest(); delete(i, "oci-layout"); return d }, "no OCI image layout"},
-		"short digest":  {func(i image) string { return i.manifest()[:20] }, "64 hexadecimal digits"},
-		"other digest":  {func(i image) string { i.manifest(); return "sha512:" + zeros }, "64 hexadecimal digits"},
-		"no blob":       {func(i image) string { i.manifest(); return "sha256:" + zeros }, "the layout has no blob"},
-		"digest in tar": {func(i image) string { return i.manifest(`{"mediaType":"` + plain + `","digest":"../../../etc/passwd"}`) }, "64 hexadecimal digits"},
+		"no layout":    {func(i image) string { d := i.manifest(); delete(i, "oci-layout"); return d }, "no OCI image layout"},
+		"short digest": {func(i image) string { return i.manifest()[:20] }, "64 hexadecimal digits"},
+		"other digest": {func(i image) string { i.manifest(); return "sha512:" + zeros }, "64 hexadecimal digits"},
+		"no blob":      {func(i image) string { i.manifest(); return "sha256:" + zeros }, "the layout has no blob"},
+		"digest in tar": {func(i image) string {
+			return i.manifest(`{"mediaType":"` + plain + `","digest":"../../../etc/passwd"}`)
+		}, "64 hexadecimal digits"},
 		"changed": {func(i image) string {
 			d := i.manifest(i.layer(plain, "", []byte("x")))
 			i["blobs/sha256/"+strings.TrimPrefix(d, "sha256:")] = []byte(`{"layers":[]}`)
