@@ -68,15 +68,22 @@ func (t *Text) Parse(d Document) (root *yaml.Node, err error) {
 }
 
 // refused finds characters that no document may hold (YAML 1.2.2, section
-// 5.1), and a byte order mark that would hide a marker from Documents.
+// 5.1), and a byte order mark that would hide a marker from Documents, or
+// behind which the parser stops without a word.
 func (t *Text) refused(d Document) error {
 	b := t.src[d.Start:d.End]
 	if d.Start == 0 {
 		b = bytes.TrimPrefix(b, []byte(BOM))
 	}
-	if i := bytes.Index(b, []byte(BOM)); i >= 0 && (i == 0 || atLineStart(b, i)) {
-		line, _ := t.Position(d.End - len(b) + i)
-		return &SyntaxError{line, 1, "a byte order mark in the middle of the file"}
+	for i := 0; ; i += len(BOM) {
+		next := bytes.Index(b[i:], []byte(BOM))
+		if next < 0 {
+			break
+		}
+		if i += next; i == 0 || b[i-1] == ' ' || b[i-1] == '\t' || atLineStart(b, i) {
+			line, column := t.Position(d.End - len(b) + i)
+			return &SyntaxError{line, column, "a byte order mark in the middle of the file"}
+		}
 	}
 	if utf8.Valid(b) && !bytes.ContainsFunc(b, control) {
 		return nil

@@ -37,6 +37,7 @@ var hard = []string{
 	"{\"a\": [1, 2]}\n", "a: 1\n---", "a: 1\r---\rb: 2\r", "a: 1\u2028---\u2028b: 2\n", "---\t\na: 1\n", "...\n", "...\n...\na: 1\n",
 	"- a\n...\n...\n- b\n", "a: \"x\n ---\n y\"\n", "--- !!map\na: b\n", "--- &a\n", "--- ~\n", "a: 1\n... b\n", "[a]\nb\n", "{a: 1}\n{b: 1}\n",
 	"a: &x 1\n---\nb: *x\n", "%TAG ! tag:x,2000:\n---\na: !y z\n", "x: 1\n%YAML 1.2\n---\n", "\"a\u0085--- b\"", "a: 1\n\ufeff---\nb: 1\n",
+	"0000\n---\n0: \ufeff\n0", "a: \"x\ufeffy\"\n",
 }
 
 func TestDocumentsAgreeWithTheParser(t *testing.T) {
