@@ -168,7 +168,7 @@ func (it item) violation() (Violation, error) {
 	}
 	var err error
 	if v.Message, err = c.message.render(&it); err != nil {
-		return v, fmt.Errorf("policy %s on %s: message: %w", it.policy.Name, it.resource.ID(), err)
+		v.Message = it.policy.Title // what the sentence names is missing, as the name of a container
 	}
 	if v.Severity, err = it.severity(); err != nil {
 		return v, err
