@@ -83,7 +83,7 @@ func TestSelects(t *testing.T) {
 		"{matchExpressions: [{key: app, operator: Like, values: [web]}]}":                    "not a valid",
 		"{matchLabels: web}": "cannot restore",
 	} {
-		result := scan(t, "  match: {kinds: [PodDisruptionBudget]}\n  message: \"{selects(object.spec.selector, {'app': 'web'})}\"\n  require: \"!selects(object.spec.selector, {'app': 'web'}) && false\"\n",
+		result := scan(t, "  match: {kinds: [PodDisruptionBudget]}\n  variables: [{name: is, expression: \"selects(object.spec.selector, {'app': 'web'})\"}]\n  message: \"{is}\"\n  require: \"is ? false : false\"\n",
 			map[string]string{"a.yaml": "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: a}\nspec: {selector: " + selector + "}\n"})
 		got := ""
 		for _, f := range result.Findings {
