@@ -15,11 +15,11 @@ type tree struct {
 	kinds map[[2]string][]*manifest.Resource // by apiVersion and kind
 
 	mu    sync.Mutex
-	known map[string][]any // answers, by what was asked
+	known map[string]*policy.Resources // answers, by what was asked
 }
 
 func newTree(set *manifest.Set) *tree {
-	t := &tree{kinds: map[[2]string][]*manifest.Resource{}, known: map[string][]any{}}
+	t := &tree{kinds: map[[2]string][]*manifest.Resource{}, known: map[string]*policy.Resources{}}
 	for r := range set.Resources {
 		if !r.Partial {
 			k := [2]string{r.APIVersion, r.Kind}
@@ -46,7 +46,7 @@ func (t *tree) sorted() [][2]string {
 
 // related lists the resources that a policy asks for, as they are written. A
 // namespace that a file leaves open may turn out to be any: it is taken as the same.
-func (t *tree) related(r policy.Related, namespace string) []any {
+func (t *tree) related(r policy.Related, namespace string) *policy.Resources {
 	if r.In == "cluster" {
 		namespace = ""
 	}
@@ -67,6 +67,6 @@ func (t *tree) related(r policy.Related, namespace string) []any {
 			}
 		}
 	}
-	t.known[asked] = out
-	return out
+	t.known[asked] = policy.NewResources(out)
+	return t.known[asked]
 }

@@ -100,13 +100,14 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 			resources = append(resources, r)
 		}
 	}
+	policies := byKind{options: o, context: ctx, known: map[judgedKind][]*policy.Policy{}}
 	results := make([]judgment, len(resources))
 	var wg sync.WaitGroup
 	next := make(chan int)
 	for range min(runtime.GOMAXPROCS(0), 8) {
 		wg.Go(func() {
 			for i := range next {
-				results[i] = o.judge(resources[i], ctx)
+				results[i] = judge(resources[i], policies.of(resources[i]), ctx)
 			}
 		})
 	}
@@ -179,10 +180,10 @@ type judgment struct {
 	unevaluated []Unevaluated
 }
 
-func (o Options) judge(r *manifest.Resource, ctx policy.Context) judgment {
+func judge(r *manifest.Resource, policies []*policy.Policy, ctx policy.Context) judgment {
 	var out judgment
-	for _, p := range o.Policies {
-		if p.Analyzer != "" || !p.Judges(r, ctx) {
+	for _, p := range policies {
+		if !p.Judges(r, ctx) {
 			continue
 		}
 		out.judged = append(out.judged, p)
@@ -195,6 +196,37 @@ func (o Options) judge(r *manifest.Resource, ctx policy.Context) judgment {
 		}
 	}
 	return out
+}
+
+// byKind keeps which policies judge resources of a kind: most look at few.
+type byKind struct {
+	options Options
+	context policy.Context
+
+	mu    sync.Mutex
+	known map[judgedKind][]*policy.Policy
+}
+
+type judgedKind struct {
+	apiVersion, kind string
+	pods             bool // it has a pod template
+}
+
+func (k *byKind) of(r *manifest.Resource) []*policy.Policy {
+	_, pods := r.MakesPods()
+	kind := judgedKind{r.APIVersion, r.Kind, pods}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	policies, ok := k.known[kind]
+	if !ok {
+		for _, p := range k.options.Policies {
+			if p.Analyzer == "" && p.JudgesKind(kind.apiVersion, kind.kind, pods, k.context) {
+				policies = append(policies, p)
+			}
+		}
+		k.known[kind] = policies
+	}
+	return policies
 }
 
 func (o Options) context(set *manifest.Set, scans *vuln.Index) policy.Context {

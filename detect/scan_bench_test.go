@@ -12,7 +12,7 @@ import (
 	"github.com/oakum-dev/oakum/testdata/corpus"
 )
 
-func library(b *testing.B) []*policy.Policy {
+func library(b testing.TB) []*policy.Policy {
 	b.Helper()
 	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Known: true}
 	all, err := c.LoadFS(policies.FS)

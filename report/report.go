@@ -7,8 +7,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oakum-dev/oakum/detect"
@@ -108,7 +111,8 @@ type Summary struct {
 	Gone       int                     `json:"gone,omitempty"`      // that only the baseline has
 }
 
-// Propose says how a finding would be mended, or why it is not.
+// Propose says how a finding would be mended, or why it is not. It is called
+// for several findings at once.
 type Propose func(*detect.Finding) (fixers.Fix, *fixers.Held)
 
 // New makes the report of a scan. The order of the findings does not matter.
@@ -132,26 +136,11 @@ func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 			}
 		}
 	}
-	add := func(f *detect.Finding, state string) *Finding {
+	r.Findings = findings(slices.Concat(result.Findings, result.Exempted), len(result.Findings), propose)
+	for _, f := range slices.Concat(result.Findings, result.Exempted) {
 		if !slices.Contains(r.policies, f.Policy) {
 			r.policies = append(r.policies, f.Policy)
 		}
-		r.Findings = append(r.Findings, finding(f, propose))
-		out := &r.Findings[len(r.Findings)-1]
-		if e := f.Exemption; e != nil {
-			out.Exemption = exemption(e, state)
-		}
-		return out
-	}
-	for _, f := range result.Findings {
-		state := detect.Expired
-		if f.Policy.Strict {
-			state = detect.Refused
-		}
-		add(f, state)
-	}
-	for _, f := range result.Exempted {
-		add(f, detect.Needed).Fix = Fix{Safety: policy.Manual, Reason: fmt.Sprintf("%s: %s", fixers.HeldExempted, f.Exemption)}
 	}
 	r.Summary.Exempted = len(result.Exempted)
 	r.count()
@@ -226,7 +215,23 @@ func resource(r *manifest.Resource) Resource {
 	return Resource{r.APIVersion, r.Kind, r.Namespace, r.Name}
 }
 
-func finding(f *detect.Finding, propose Propose) Finding {
+// findings makes of all findings, the open ones first, what is printed.
+func findings(all []*detect.Finding, open int, propose Propose) []Finding {
+	out := make([]Finding, len(all))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), 8) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(all); i = next.Add(1) - 1 {
+				out[i] = finding(all[i], int(i) < open, propose)
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+func finding(f *detect.Finding, open bool, propose Propose) Finding {
 	out := Finding{
 		Policy: f.Policy.Name, Severity: f.Severity, Category: f.Policy.Category,
 		Message: f.Message, Risk: f.Risk, Fingerprint: f.Fingerprint, Container: f.Container,
@@ -234,6 +239,18 @@ func finding(f *detect.Finding, propose Propose) Finding {
 		Location: Location{f.Position.File, f.Position.Line, f.Position.Column, "plain"},
 		Field:    f.Field.String(), Controls: map[string][]string{},
 		Evidence: []fixers.Evidence{}, Seen: []string{"git"},
+	}
+	if !open {
+		out.Exemption = exemption(f.Exemption, detect.Needed)
+		out.Fix = Fix{Safety: policy.Manual, Reason: fmt.Sprintf("%s: %s", fixers.HeldExempted, f.Exemption)}
+		return out
+	}
+	if f.Exemption != nil {
+		state := detect.Expired
+		if f.Policy.Strict {
+			state = detect.Refused
+		}
+		out.Exemption = exemption(f.Exemption, state)
 	}
 	fix, held := propose(f)
 	if held != nil {

@@ -6,10 +6,17 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
-func main() { os.Exit(Main()) }
+func main() {
+	// Collecting garbage half as often saves a tenth of a scan.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
+	os.Exit(Main())
+}
 
 // Main runs the command line and returns the exit code.
 func Main() int {

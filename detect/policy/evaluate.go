@@ -19,7 +19,7 @@ type Context struct {
 	Namespace      func(*manifest.Resource) string                               // where the resource will live; nil: as written
 	ServiceAccount func(namespace, name string) (map[string]any, bool)           // as written in the same tree; nil: none is known
 	Bindings       func(namespace, serviceAccount string) []string               // IDs of the role bindings in the same tree that may grant it something; nil: none is known
-	Related        func(r Related, namespace string) []any                       // resources of the same tree, as they are written; nil: none is known
+	Related        func(r Related, namespace string) *Resources                  // resources of the same tree, as they are written; nil: none is known
 	Scanned        func(image string) *vuln.Report                               // what scanners found in it, nil for nothing known; nil: nothing is of any
 	Exposure       func(r *manifest.Resource, container map[string]any) []string // how a pod, and a container of it unless that is nil, is reached and what it reaches; nil: nothing is known
 	Objects        func(group, kind string) []*manifest.Resource                 // of the same tree, as far as some policy wants them; nil: none is known
@@ -82,14 +82,16 @@ func builtin(group string) bool {
 // of its kinds or configures its components, whole, and of a version of
 // Kubernetes that the policy is for.
 func (p *Policy) Judges(r *manifest.Resource, ctx Context) bool {
-	return !r.Partial && ctx.Kubernetes >= p.Kubernetes.Since && (p.Kubernetes.Until == 0 || ctx.Kubernetes <= p.Kubernetes.Until) &&
-		(p.Wants(r.APIVersion, r.Kind) || slices.Contains(p.Match.Kinds, manifest.PodKind) && makesPods(r)) &&
+	_, pods := r.MakesPods()
+	return !r.Partial && p.JudgesKind(r.APIVersion, r.Kind, pods, ctx) &&
 		(p.Match.Components == nil || len(components(r, p.Match.Components)) > 0)
 }
 
-func makesPods(r *manifest.Resource) bool {
-	_, ok := r.MakesPods()
-	return ok
+// JudgesKind tells whether a policy may have something to say about resources
+// of a kind, which has a pod template or not.
+func (p *Policy) JudgesKind(apiVersion, kind string, pods bool, ctx Context) bool {
+	return ctx.Kubernetes >= p.Kubernetes.Since && (p.Kubernetes.Until == 0 || ctx.Kubernetes <= p.Kubernetes.Until) &&
+		(p.Wants(apiVersion, kind) || pods && slices.Contains(p.Match.Kinds, manifest.PodKind))
 }
 
 // Evaluate judges a resource. Violations come in the order of the resource.

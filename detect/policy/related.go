@@ -96,38 +96,42 @@ func podTemplate(s *schema) cel.EnvOption {
 // something with these labels: the map of a Service, the label selector of
 // others. An empty selector selects nothing here.
 func selecting() cel.EnvOption {
-	return filter("selecting", func(labelsOf ref.Val) (func(map[string]any) (bool, error), error) {
+	return filter("selecting", func(labelsOf ref.Val) (subset, error) {
 		set, err := labelSet(labelsOf)
 		if err != nil {
-			return nil, err
+			return subset{}, err
 		}
-		return func(o map[string]any) (bool, error) {
+		holds := func(o map[string]any) (bool, error) {
 			spec, _ := o["spec"].(map[string]any)
 			selector, _ := spec["selector"].(map[string]any)
 			if len(selector) == 0 {
 				return false, nil
 			}
-			if kind, _ := o["kind"].(string); kind == "Service" || kind == "ReplicationController" {
+			if kind, _ := o["kind"].(string); plain(kind) {
 				return covers(set, selector), nil
 			}
 			parsed, err := parseSelector(selector)
 			return err == nil && parsed.Matches(set), err
-		}, nil
+		}
+		return subset{holds, func(r *Resources) []int { return r.selectingOne(set) }}, nil
 	})
 }
 
+// plain tells kinds whose selector is a map of labels.
+func plain(kind string) bool { return kind == "Service" || kind == "ReplicationController" }
+
 // selected gives those resources of a list whose pods a label selector selects.
 func selected() cel.EnvOption {
-	return filter("selected", func(selector ref.Val) (func(map[string]any) (bool, error), error) {
+	return filter("selected", func(selector ref.Val) (subset, error) {
 		s, err := stringMap(selector)
 		if err != nil {
-			return nil, err
+			return subset{}, err
 		}
 		parsed, err := parseSelector(s)
 		if err != nil {
-			return nil, err
+			return subset{}, err
 		}
-		return func(o map[string]any) (bool, error) {
+		holds := func(o map[string]any) (bool, error) {
 			apiVersion, _ := o["apiVersion"].(string)
 			kind, _ := o["kind"].(string)
 			_, pod, ok := manifest.PodTemplateOf(apiVersion, kind, o)
@@ -137,13 +141,23 @@ func selected() cel.EnvOption {
 			metadata, _ := pod["metadata"].(map[string]any)
 			own, _ := metadata["labels"].(map[string]any)
 			return parsed.Matches(written(own)), nil
-		}, nil
+		}
+		set := labels.Set{}
+		if exact, ok := s["matchLabels"].(map[string]any); ok {
+			for k := range exact {
+				set[k] = written(exact).Get(k)
+			}
+		}
+		if len(set) == 0 {
+			return subset{holds: holds}, nil
+		}
+		return subset{holds, func(r *Resources) []int { return r.withLabels(set) }}, nil
 	})
 }
 
 // named gives those resources of a list that have a name, or one of a list of names.
 func named() cel.EnvOption {
-	return filter("named", func(wanted ref.Val) (func(map[string]any) (bool, error), error) {
+	return filter("named", func(wanted ref.Val) (subset, error) {
 		names := map[string]bool{}
 		if list, ok := wanted.(traits.Lister); ok {
 			for i := list.Iterator(); i.HasNext() == types.True; {
@@ -154,49 +168,59 @@ func named() cel.EnvOption {
 			name, _ := wanted.Value().(string)
 			names[name] = true
 		}
-		return func(o map[string]any) (bool, error) {
+		holds := func(o map[string]any) (bool, error) {
 			metadata, _ := o["metadata"].(map[string]any)
 			is, ok := metadata["name"].(string)
 			return ok && names[is], nil
-		}, nil
+		}
+		return subset{holds, func(r *Resources) []int { return r.withNames(names) }}, nil
 	})
+}
+
+// subset says which resources of a list a filter gives.
+type subset struct {
+	holds func(map[string]any) (bool, error)
+	among func(*Resources) []int // positions of those for which it may hold, in order; nil: any
 }
 
 // filter is a function that gives a part of a list of resources. A loop in an
 // expression would cost a hundred times as much.
-func filter(name string, condition func(ref.Val) (func(map[string]any) (bool, error), error)) cel.EnvOption {
+func filter(name string, by func(ref.Val) (subset, error)) cel.EnvOption {
 	resources := cel.ListType(cel.DynType)
 	return cel.Function(name, cel.Overload(name+"_list_dyn", []*cel.Type{resources, cel.DynType}, resources,
-		cel.BinaryBinding(func(list, by ref.Val) ref.Val {
+		cel.BinaryBinding(func(list, what ref.Val) ref.Val {
 			l, ok := list.(traits.Lister)
 			if !ok {
 				return types.MaybeNoSuchOverloadErr(list)
 			}
-			holds, err := condition(by)
+			p, err := by(what)
 			if err != nil {
 				return types.WrapErr(err)
 			}
 			out := []ref.Val{}
-			objects, native := l.Value().([]any)
-			for i := range int(l.Size().(types.Int)) {
-				var v ref.Val
-				var o map[string]any
-				if native {
-					o, native = objects[i].(map[string]any)
+			look := func(i int) error {
+				v := l.Get(types.Int(i))
+				o, err := stringMap(v)
+				if err != nil {
+					return err
 				}
-				if !native {
-					v = l.Get(types.Int(i))
-					if o, err = stringMap(v); err != nil {
+				ok, err := p.holds(o)
+				if ok {
+					out = append(out, v)
+				}
+				return err
+			}
+			if known, ok := list.(*Resources); ok && p.among != nil {
+				for _, i := range p.among(known) {
+					if err := look(i); err != nil {
 						return types.WrapErr(err)
 					}
 				}
-				if ok, err := holds(o); err != nil {
+				return types.DefaultTypeAdapter.NativeToValue(out)
+			}
+			for i := range int(l.Size().(types.Int)) {
+				if err := look(i); err != nil {
 					return types.WrapErr(err)
-				} else if ok {
-					if v == nil {
-						v = l.Get(types.Int(i))
-					}
-					out = append(out, v)
 				}
 			}
 			return types.DefaultTypeAdapter.NativeToValue(out)
