@@ -1,5 +1,5 @@
 # Everything a newcomer needs: make demo, make test.
-.PHONY: demo test test-long lint bench build
+.PHONY: demo test test-long lint bench build cluster
 
 build: ## the static binary, as the Dockerfile builds it
 	.ci/build
@@ -14,6 +14,9 @@ test: ## every test, with GitHub's own description of its interface as a judge
 test-long: ## the same, with 200,000 random edits of real manifests
 	.ci/openapi.sh
 	OAKUM_STRICT=1 OAKUM_LONG=1 go test -timeout 60m ./...
+
+cluster: ## a real API server on loopback with the demo's objects in it, to try oakum against
+	cd test/apiserver && go run ./cluster $(abspath testdata/shop/repo/apps testdata/shop/repo/platform)
 
 lint:
 	.ci/lint

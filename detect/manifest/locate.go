@@ -22,6 +22,9 @@ type Field struct {
 
 // Field follows path from the resource's root, through aliases.
 func (r *Resource) Field(path Path) Field {
+	if r.Node == nil {
+		return r.liveField(path)
+	}
 	f := Field{Path: path, Node: r.Node}
 	for _, s := range path {
 		key, next, aliased := child(f.Node, s)
@@ -36,8 +39,11 @@ func (r *Resource) Field(path Path) Field {
 }
 
 // Position is where a person would point: the field's value, or when it is
-// absent the key or item that should hold it.
+// absent the key or item that should hold it. What stands in no file has no line.
 func (r *Resource) Position(path Path) Position {
+	if r.Node == nil {
+		return Position{File: r.File.Path}
+	}
 	f := r.Field(path)
 	n := f.Node
 	if (!f.Present || empty(n)) && f.Key != nil {

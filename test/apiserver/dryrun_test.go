@@ -113,7 +113,7 @@ type server struct {
 
 func connect(t *testing.T) server {
 	t.Helper()
-	config := Start(t)
+	config := Start(t).Config
 	// What the server would warn of is not what this test asks it.
 	config.WarningHandler = rest.NoWarnings{}
 	objects, err := dynamic.NewForConfig(config)

@@ -1,5 +1,5 @@
 // Package apiserver runs a real Kubernetes API server, over a real etcd, inside
-// a test. It is a module of its own: the product neither needs nor may import
+// a test or for a trial. It is a module of its own: the product neither needs nor may import
 // the server's code.
 package apiserver
 
@@ -33,85 +33,109 @@ import (
 // readyWithin bounds the start of each server; either takes seconds.
 const readyWithin = time.Minute
 
-// Start runs etcd and kube-apiserver on loopback ports of the kernel's choice
-// and returns, as soon as /readyz says ok, a client configuration with the
-// rights of system:masters. Authorization is RBAC. There are no controllers,
-// no nodes and no network: what is accepted is stored, and nothing ever runs.
-// Both servers are gone, and their files removed, when the test ends.
-//
-// kube-apiserver has process-wide state, so one test at a time may hold a
-// server.
-func Start(t testing.TB) *rest.Config {
+// Server is a running API server.
+type Server struct {
+	Config *rest.Config // with the rights of system:masters
+	Audit  string       // the path of the audit log: events as JSON, one a line, by the level Metadata
+	Log    string       // the path of what the servers themselves say
+
+	stopped chan error
+	etcd    *embed.Etcd
+}
+
+// Start is Run for a test: the server is gone, and its files removed, when the
+// test ends.
+func Start(t testing.TB) *Server {
 	t.Helper()
-	dir := t.TempDir()
+	// t.Context ends just before the cleanups run, which is what stops the server.
+	s, err := Run(t.Context(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// Run starts etcd and kube-apiserver on loopback ports of the kernel's choice,
+// with their files below dir, and returns as soon as /readyz says ok. Nodes and
+// users are authorized by Node and RBAC, NodeRestriction and PodSecurity are
+// on, and every request is in the audit log. There are no controllers, no
+// nodes and no network: what is accepted is stored, and nothing ever runs.
+// Both servers stop when the context ends; Wait waits for that.
+//
+// kube-apiserver has process-wide state, so one server at a time may run.
+func Run(ctx context.Context, dir string) (*Server, error) {
 	log := filepath.Join(dir, "server.log")
 	out, err := os.Create(log)
 	if err != nil {
-		t.Fatalf("creating the servers' log: %v", err)
+		return nil, fmt.Errorf("creating the servers' log: %w", err)
 	}
 	quiet := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(quiet)
 	if err := quiet.Parse([]string{"-logtostderr=false", "-stderrthreshold=FATAL"}); err != nil {
-		t.Fatalf("sending the servers' log to a file: %v", err)
+		return nil, fmt.Errorf("sending the servers' log to a file: %w", err)
 	}
 	klog.SetOutput(out)
-
-	config, err := start(t, dir, log)
-	if err != nil {
+	s := &Server{Audit: filepath.Join(dir, "audit.log"), Log: log, stopped: make(chan error, 1)}
+	if err := s.start(ctx, dir); err != nil {
 		said, _ := os.ReadFile(log)
-		t.Fatalf("starting an API server: %v\nits log:\n%s", err, said)
+		return nil, fmt.Errorf("starting an API server: %w\nits log:\n%s", err, said)
 	}
-	return config
+	return s, nil
 }
 
-func start(t testing.TB, dir, log string) (*rest.Config, error) {
-	store, err := startEtcd(t, filepath.Join(dir, "etcd"), log)
+// Wait waits, once the context of Run has ended, until both servers are gone.
+func (s *Server) Wait() error {
+	err := <-s.stopped
+	s.etcd.Close()
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("stopping kube-apiserver: %w", err)
 	}
-	completed, err := configure(t.Context(), dir, store)
+	return nil
+}
+
+func (s *Server) start(ctx context.Context, dir string) error {
+	store, err := s.startEtcd(filepath.Join(dir, "etcd"))
 	if err != nil {
-		return nil, err
+		return err
+	}
+	completed, err := s.configure(ctx, dir, store)
+	if err != nil {
+		return err
 	}
 	config, err := app.NewConfig(completed)
 	if err != nil {
-		return nil, fmt.Errorf("configuring kube-apiserver: %w", err)
+		return fmt.Errorf("configuring kube-apiserver: %w", err)
 	}
 	ready, err := config.Complete()
 	if err != nil {
-		return nil, fmt.Errorf("completing kube-apiserver's configuration: %w", err)
+		return fmt.Errorf("completing kube-apiserver's configuration: %w", err)
 	}
 	chain, err := app.CreateServerChain(ready)
 	if err != nil {
-		return nil, fmt.Errorf("building kube-apiserver: %w", err)
+		return fmt.Errorf("building kube-apiserver: %w", err)
 	}
 	prepared, err := chain.PrepareRun()
 	if err != nil {
-		return nil, fmt.Errorf("preparing kube-apiserver: %w", err)
+		return fmt.Errorf("preparing kube-apiserver: %w", err)
 	}
+	go func() { s.stopped <- prepared.Run(ctx) }()
 
-	// t.Context ends just before the cleanups run: that stops the server, and
-	// this cleanup, registered after etcd's and so run before it, waits until
-	// the server has let go of etcd.
-	stopped := make(chan error, 1)
-	go func() { stopped <- prepared.Run(t.Context()) }()
-	t.Cleanup(func() {
-		if err := <-stopped; err != nil {
-			t.Errorf("stopping kube-apiserver: %v", err)
-		}
-	})
-
-	client := rest.CopyConfig(chain.GenericAPIServer.LoopbackClientConfig)
-	client.QPS = -1 // no client-side throttling against a server of our own
-	return client, waitReady(t.Context(), client)
+	s.Config = rest.CopyConfig(chain.GenericAPIServer.LoopbackClientConfig)
+	s.Config.QPS = -1 // no client-side throttling against a server of our own
+	return waitReady(ctx, s.Config)
 }
 
 // startEtcd returns the URL at which etcd serves clients.
-func startEtcd(t testing.TB, dir, log string) (string, error) {
+func (s *Server) startEtcd(dir string) (string, error) {
 	loopback := []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
 	config := embed.NewConfig()
 	config.Dir = dir
-	config.LogOutputs = []string{log}
+	config.LogOutputs = []string{s.Log}
 	config.UnsafeNoFsync = true // the data is worth nothing after the test
 	config.ListenClientUrls, config.AdvertiseClientUrls = loopback, loopback
 	config.ListenPeerUrls, config.AdvertisePeerUrls = loopback, loopback
@@ -121,7 +145,7 @@ func startEtcd(t testing.TB, dir, log string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("starting etcd: %w", err)
 	}
-	t.Cleanup(etcd.Close)
+	s.etcd = etcd
 	select {
 	case <-etcd.Server.ReadyNotify():
 		return "http://" + etcd.Clients[0].Addr().String(), nil
@@ -133,10 +157,14 @@ func startEtcd(t testing.TB, dir, log string) (string, error) {
 }
 
 // configure says what a cluster's administrator would say on the command line.
-func configure(ctx context.Context, dir, store string) (options.CompletedOptions, error) {
+func (s *Server) configure(ctx context.Context, dir, store string) (options.CompletedOptions, error) {
 	key, err := writeKey(filepath.Join(dir, "service-account.key"))
 	if err != nil {
 		return options.CompletedOptions{}, err
+	}
+	audit := filepath.Join(dir, "audit-policy.yaml")
+	if err := os.WriteFile(audit, []byte(auditPolicy), 0o600); err != nil {
+		return options.CompletedOptions{}, fmt.Errorf("writing the audit policy: %w", err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -156,7 +184,10 @@ func configure(ctx context.Context, dir, store string) (options.CompletedOptions
 	err = flags.Parse([]string{
 		"--etcd-servers=" + store,
 		"--cert-dir=" + filepath.Join(dir, "certificates"),
-		"--authorization-mode=RBAC",
+		"--authorization-mode=Node,RBAC",
+		"--enable-admission-plugins=NodeRestriction",
+		"--audit-log-path=" + s.Audit,
+		"--audit-policy-file=" + audit,
 		"--service-cluster-ip-range=10.0.0.0/16",
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-signing-key-file=" + key,
@@ -186,6 +217,13 @@ func configure(ctx context.Context, dir, store string) (options.CompletedOptions
 	}
 	return completed, nil
 }
+
+// auditPolicy has every request in the log once, when it is answered.
+const auditPolicy = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules: [{level: Metadata}]
+`
 
 // writeKey makes the key that service account tokens are signed with.
 func writeKey(path string) (string, error) {

@@ -1,0 +1,119 @@
+// Package cluster reads what lives in a cluster: an inventory of its objects,
+// by read-only requests or from a recording of them. It never asks for the
+// data of Secrets.
+package cluster
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/oakum-dev/oakum/detect/manifest"
+)
+
+// Inventory is what was read of a cluster at one time.
+type Inventory struct {
+	Cluster    string           `json:"cluster"`    // the name of the context, or where in-cluster configuration leads
+	Kubernetes string           `json:"kubernetes"` // as the API server says it: v1.37.2
+	Time       time.Time        `json:"time"`
+	Unread     []Unread         `json:"unread,omitempty"` // what could not be read; the rest is complete
+	Objects    []map[string]any `json:"items"`            // by kind, namespace and name
+}
+
+// Unread is a kind, or all of what a group has, that could not be read.
+type Unread struct {
+	Kind   string `json:"kind"` // group/Kind
+	Reason string `json:"reason"`
+}
+
+// Minor is the minor version of Kubernetes 1.x that the API server runs, 0 if
+// it says none.
+func (i *Inventory) Minor() int {
+	_, rest, _ := strings.Cut(i.Kubernetes, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	n, _ := strconv.Atoi(strings.TrimRight(minor, "+"))
+	return n
+}
+
+// sort makes the order that of a recording.
+func (i *Inventory) sort() {
+	type key struct{ apiVersion, kind, namespace, name string }
+	of := func(o map[string]any) key {
+		apiVersion, _ := o["apiVersion"].(string)
+		kind, _ := o["kind"].(string)
+		return key{apiVersion, kind, metadataOf(o, "namespace"), metadataOf(o, "name")}
+	}
+	slices.SortFunc(i.Objects, func(a, b map[string]any) int {
+		x, y := of(a), of(b)
+		return cmp.Or(cmp.Compare(x.kind, y.kind), cmp.Compare(x.apiVersion, y.apiVersion), cmp.Compare(x.namespace, y.namespace), cmp.Compare(x.name, y.name))
+	})
+	slices.SortFunc(i.Unread, func(a, b Unread) int { return cmp.Compare(a.Kind, b.Kind) })
+}
+
+// Set are the objects that somebody decided on, as resources to be judged:
+// what a controller makes of another object of the inventory is not among
+// them. Names of their files are live:CLUSTER/NAMESPACE/Kind/NAME.
+func (i *Inventory) Set(workloads ...manifest.Workload) *manifest.Set {
+	owners := map[string]bool{}
+	for _, o := range i.Objects {
+		owners[metadataOf(o, "uid")] = true
+	}
+	set := &manifest.Set{}
+	for _, o := range i.Objects {
+		if owner, ok := controller(o); ok && owner["kind"] != "Node" && owners[text(owner["uid"])] {
+			continue
+		}
+		name := "live:" + i.Cluster + "/"
+		if ns := metadataOf(o, "namespace"); ns != "" {
+			name += ns + "/"
+		}
+		r := manifest.FromObject(name+text(o["kind"])+"/"+metadataOf(o, "name"), o, workloads...)
+		r.Partial = builtin(r)
+		set.Files = append(set.Files, r.File)
+	}
+	return set
+}
+
+// controller is the owner reference of what manages an object.
+func controller(o map[string]any) (map[string]any, bool) {
+	meta, _ := o["metadata"].(map[string]any)
+	references, _ := meta["ownerReferences"].([]any)
+	for _, r := range references {
+		if m, _ := r.(map[string]any); m["controller"] == true {
+			return m, true
+		}
+	}
+	return nil, false
+}
+
+// builtin tells objects that the control plane itself makes, and makes again:
+// nobody can mend them.
+func builtin(r *manifest.Resource) bool {
+	meta, _ := r.Value["metadata"].(map[string]any)
+	labels, _ := meta["labels"].(map[string]any)
+	switch {
+	case labels["kubernetes.io/bootstrapping"] == "rbac-defaults":
+		return true
+	case r.Kind == "ConfigMap" && r.Name == "kube-root-ca.crt":
+		return true
+	case r.Kind == "Service" && r.Namespace == "default" && r.Name == "kubernetes":
+		return true
+	case r.Kind == "APIService":
+		return labels["kube-aggregator.kubernetes.io/automanaged"] != nil
+	case r.Kind == "Namespace":
+		return strings.HasPrefix(r.Name, "kube-")
+	}
+	return false
+}
+
+func metadataOf(o map[string]any, key string) string {
+	meta, _ := o["metadata"].(map[string]any)
+	return text(meta[key])
+}
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}

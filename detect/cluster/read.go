@@ -1,0 +1,238 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/pager"
+)
+
+const (
+	page        = 500 // objects of one answer, as kubectl asks for
+	concurrency = 4   // lists at once
+	attempts    = 5   // of one list, when the server goes away in the middle
+)
+
+// Options say what is read of a cluster.
+type Options struct {
+	Cluster   string                             // what it is called
+	Namespace string                             // only what lives there; empty: everything
+	Wants     func(apiVersion, kind string) bool // which kinds are asked for
+	Owners    bool                               // keep who wrote which field: drift is judged by it
+	Now       func() time.Time
+}
+
+type resourceRule = authorizationv1.ResourceRule
+
+// reader reads one inventory.
+type reader struct {
+	Options
+	objects dynamic.Interface
+	secrets metadata.Interface
+	typed   kubernetes.Interface
+	rules   []resourceRule
+	sure    bool // rules are all that there are
+}
+
+// Read takes an inventory. Kinds that may not be read, or do not answer, are
+// listed in it as unread; only a server that cannot be asked at all is an error.
+func Read(ctx context.Context, config *rest.Config, o Options) (*Inventory, error) {
+	r := reader{Options: o}
+	var err error
+	if r.objects, err = dynamic.NewForConfig(config); err != nil {
+		return nil, fmt.Errorf("connecting to cluster %s: %w", o.Cluster, err)
+	}
+	if r.secrets, err = metadata.NewForConfig(config); err != nil {
+		return nil, fmt.Errorf("connecting to cluster %s: %w", o.Cluster, err)
+	}
+	if r.typed, err = kubernetes.NewForConfig(config); err != nil {
+		return nil, fmt.Errorf("connecting to cluster %s: %w", o.Cluster, err)
+	}
+	return r.read(ctx)
+}
+
+func (r *reader) read(ctx context.Context) (*Inventory, error) {
+	version, err := r.typed.Discovery().ServerVersion()
+	if err != nil {
+		return nil, fmt.Errorf("asking cluster %s for its version: %w", r.Cluster, err)
+	}
+	out := &Inventory{Cluster: r.Cluster, Kubernetes: version.GitVersion, Time: r.Now().UTC()}
+	if err := r.rights(ctx); err != nil {
+		return nil, err
+	}
+	all, unread, err := kinds(r.typed.Discovery(), r.Wants)
+	if err != nil {
+		return nil, fmt.Errorf("reading cluster %s: %w", r.Cluster, err)
+	}
+	out.Unread = unread
+
+	type result struct {
+		objects []map[string]any
+		err     error
+	}
+	results := make([]result, len(all))
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range concurrency {
+		wg.Go(func() {
+			for i := range next {
+				results[i].objects, results[i].err = r.list(ctx, all[i])
+			}
+		})
+	}
+	for i := range all {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("reading cluster %s: %w", r.Cluster, err)
+	}
+	for i, k := range all {
+		out.Objects = append(out.Objects, results[i].objects...)
+		if err := results[i].err; err != nil {
+			out.Unread = append(out.Unread, Unread{k.String(), reason(k, err)})
+		}
+	}
+	more, unread := r.kubelets(ctx, out.Objects)
+	out.Objects, out.Unread = append(out.Objects, more...), append(out.Unread, unread...)
+	out.sort()
+	return out, nil
+}
+
+// rights asks what oakum may do, so that nothing is tried that is refused.
+func (r *reader) rights(ctx context.Context) error {
+	namespace := r.Namespace
+	if namespace == "" {
+		namespace = metav1.NamespaceDefault // what holds everywhere holds there
+	}
+	review, err := r.typed.AuthorizationV1().SelfSubjectRulesReviews().Create(ctx, &authorizationv1.SelfSubjectRulesReview{
+		Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: namespace},
+	}, metav1.CreateOptions{})
+	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+		return nil // then every kind is tried
+	}
+	if err != nil {
+		return fmt.Errorf("asking cluster %s for oakum's rights: %w", r.Cluster, err)
+	}
+	r.rules, r.sure = review.Status.ResourceRules, !review.Status.Incomplete
+	return nil
+}
+
+var errNoRight = errors.New("no right to list")
+
+// list reads all objects of a kind. The server may go away in the middle: then
+// the list begins anew.
+func (r *reader) list(ctx context.Context, k kind) ([]map[string]any, error) {
+	if r.sure && !may(r.rules, "list", k.GroupResource()) {
+		return nil, errNoRight
+	}
+	var out []map[string]any
+	var last error
+	backoff := wait.Backoff{Duration: 200 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: attempts, Cap: 5 * time.Second}
+	err := wait.ExponentialBackoffWithContext(ctx, backoff, func(ctx context.Context) (bool, error) {
+		out, last = r.once(ctx, k)
+		if transient(last) {
+			return false, nil
+		}
+		return true, last
+	})
+	if last != nil {
+		return nil, last
+	}
+	return out, err
+}
+
+// transient tells errors that another try may not meet.
+func transient(err error) bool {
+	return err != nil && (utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) ||
+		utilnet.IsTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) ||
+		apierrors.IsTimeout(err) || apierrors.IsInternalError(err))
+}
+
+func (r *reader) once(ctx context.Context, k kind) ([]map[string]any, error) {
+	namespace := r.Namespace
+	if !k.namespaced {
+		namespace = ""
+	}
+	var out []map[string]any
+	fetch := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		if k.Group == "" && k.name == "Secret" {
+			return r.secrets.Resource(k.GroupVersionResource).Namespace(namespace).List(ctx, o)
+		}
+		return r.objects.Resource(k.GroupVersionResource).Namespace(namespace).List(ctx, o)
+	}
+	p := pager.New(fetch)
+	p.PageSize = page
+	p.PageBufferSize = 0
+	err := p.EachListItem(ctx, metav1.ListOptions{}, func(item runtime.Object) error {
+		switch item := item.(type) {
+		case *unstructured.Unstructured:
+			out = append(out, trim(k, item.Object, r.Owners))
+		case *metav1.PartialObjectMetadata:
+			o, err := runtime.DefaultUnstructuredConverter.ToUnstructured(item)
+			if err != nil {
+				return fmt.Errorf("reading what a Secret is called: %w", err)
+			}
+			out = append(out, trim(k, o, r.Owners))
+		}
+		return nil
+	})
+	return out, err
+}
+
+// reason says in a sentence why a kind could not be read, and what to do.
+func reason(k kind, err error) string {
+	if errors.Is(err, errNoRight) || apierrors.IsForbidden(err) {
+		return fmt.Sprintf("oakum has no right to list %s: bind the ClusterRole that 'oakum policy rbac' prints", k.GroupResource())
+	}
+	return err.Error()
+}
+
+// kubelets reads the configuration of each node's kubelet where oakum has the
+// right to, which is more than to look: get on nodes/proxy.
+func (r *reader) kubelets(ctx context.Context, objects []map[string]any) ([]map[string]any, []Unread) {
+	if !r.sure || !may(r.rules, "get", schema.GroupResource{Resource: "nodes/proxy"}) || !r.Wants("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration") {
+		return nil, nil
+	}
+	var out []map[string]any
+	var unread []Unread
+	for _, o := range objects {
+		if o["kind"] != "Node" {
+			continue
+		}
+		node := metadataOf(o, "name")
+		answer, err := r.typed.CoreV1().RESTClient().Get().Resource("nodes").Name(node).SubResource("proxy", "configz").DoRaw(ctx)
+		var configz struct {
+			KubeletConfig map[string]any `json:"kubeletconfig"`
+		}
+		if err == nil {
+			err = utiljson.Unmarshal(answer, &configz)
+		}
+		if err != nil {
+			unread = append(unread, Unread{"kubelet.config.k8s.io/KubeletConfiguration", fmt.Sprintf("of node %s: %v", node, err)})
+			continue
+		}
+		config := configz.KubeletConfig
+		config["apiVersion"], config["kind"] = "kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"
+		config["metadata"] = map[string]any{"name": node}
+		out = append(out, config)
+	}
+	return out, unread
+}

@@ -1,0 +1,55 @@
+package cluster
+
+// trim drops what nobody asks for of an object before it is kept: of 10,000
+// pods, most of the memory.
+func trim(k kind, o map[string]any, owners bool) map[string]any {
+	o["apiVersion"], o["kind"] = k.apiVersion(), k.name // the items of a list may not say it
+	meta, _ := o["metadata"].(map[string]any)
+	if !owners {
+		delete(meta, "managedFields")
+	}
+	switch {
+	case k.Group == "" && k.name == "Secret":
+		secret(o, meta)
+	case k.Group == "" && k.name == "Pod":
+		if owner, ok := controller(o); ok && owner["kind"] != "Node" {
+			return pod(o, meta)
+		}
+	}
+	return o
+}
+
+// lastApplied holds the whole object as kubectl applied it.
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+
+// secret keeps what tells of a Secret that it is there, and nothing it holds.
+func secret(o, meta map[string]any) {
+	delete(o, "data")
+	delete(o, "stringData")
+	delete(meta, "managedFields") // which keys it has is nobody's business
+	if annotations, ok := meta["annotations"].(map[string]any); ok {
+		delete(annotations, lastApplied)
+	}
+}
+
+// pod keeps of a pod that another object makes what its containers tell: the
+// rest stands in the template.
+func pod(o, meta map[string]any) map[string]any {
+	spec, _ := o["spec"].(map[string]any)
+	status, _ := o["status"].(map[string]any)
+	delete(meta, "managedFields")
+	out := map[string]any{"apiVersion": o["apiVersion"], "kind": o["kind"], "metadata": meta}
+	out["spec"] = pick(spec, "serviceAccountName", "nodeName", "hostNetwork", "securityContext", "containers", "initContainers")
+	out["status"] = pick(status, "phase", "containerStatuses", "initContainerStatuses")
+	return out
+}
+
+func pick(m map[string]any, keys ...string) map[string]any {
+	out := map[string]any{}
+	for _, k := range keys {
+		if v, ok := m[k]; ok {
+			out[k] = v
+		}
+	}
+	return out
+}

@@ -1,0 +1,109 @@
+package manifest
+
+import (
+	"strconv"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Live is the form of an object as it lives in a cluster: it stands in no
+// file, and its positions have no line.
+const Live Form = "live"
+
+// FromObject makes a resource of an object as it lives in a cluster. Name says
+// where that is, as the path of a file would. Values are maps, slices,
+// strings, bools, int64 and float64; nulls are dropped from it.
+func FromObject(name string, object map[string]any, workloads ...Workload) *Resource {
+	f := &File{Path: name, Form: Live, workloads: workloads}
+	withoutNulls(object)
+	r := &Resource{File: f, Value: object}
+	r.APIVersion, _ = object["apiVersion"].(string)
+	r.Kind, _ = object["kind"].(string)
+	meta, _ := object["metadata"].(map[string]any)
+	r.Name, _ = meta["name"].(string)
+	r.Namespace, _ = meta["namespace"].(string)
+	f.Resources = []*Resource{r}
+	return r
+}
+
+func withoutNulls(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, e := range v {
+			if e == nil {
+				delete(v, k)
+			} else {
+				withoutNulls(e)
+			}
+		}
+	case []any:
+		for _, e := range v {
+			withoutNulls(e)
+		}
+	}
+}
+
+// liveField follows a path through the values of an object that has no text.
+func (r *Resource) liveField(path Path) Field {
+	f := Field{Path: path}
+	var v any = r.Value
+	for _, s := range path {
+		next, ok := step(v, s)
+		if !ok {
+			f.Node = FromValue(v)
+			return f
+		}
+		v = next
+	}
+	f.Present, f.Node = true, FromValue(v)
+	return f
+}
+
+func step(v any, s Step) (any, bool) {
+	if !s.Item {
+		m, _ := v.(map[string]any)
+		next, ok := m[s.Key]
+		return next, ok
+	}
+	list, _ := v.([]any)
+	for i, e := range list {
+		switch {
+		case s.By != "":
+			m, _ := e.(map[string]any)
+			if is, ok := m[s.By]; ok && scalar(is) == s.Value {
+				return e, true
+			}
+		case s.Value != "":
+			if scalar(e) == s.Value {
+				return e, true
+			}
+		case i == s.Index:
+			return e, true
+		}
+	}
+	return nil, false
+}
+
+// scalar is how a value is written, empty for what is none.
+func scalar(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	}
+	return ""
+}
+
+// FromValue is the node that ToValue reads as v.
+func FromValue(v any) *yaml.Node {
+	n := &yaml.Node{}
+	if err := n.Encode(v); err != nil {
+		return &yaml.Node{Kind: yaml.ScalarNode} // nothing of what objects are made of
+	}
+	return n
+}
