@@ -12,6 +12,7 @@ import (
 
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/trace"
 )
 
 // Finding is one policy broken at one field of one resource.
@@ -26,13 +27,17 @@ type Finding struct {
 	Risk        *Risk           // nil where nothing ranks it
 	Fingerprint string          // the same as long as policy, file, resource and field are
 	Violation   policy.Violation
-	Exemption   *Exemption // that covers it, expired or not; nil: nobody exempted it
+	Exemption   *Exemption    // that covers it, expired or not; nil: nobody exempted it
+	Git, Live   bool          // where it was seen: in a tree, in a cluster
+	Source      *trace.Source // what decides the live object; nil where nobody looked
 }
 
 func newFinding(p *policy.Policy, r *manifest.Resource, v policy.Violation) *Finding {
 	return &Finding{
 		Policy: p, Resource: r, Container: v.Container, Field: v.Path, Message: v.Message, Severity: cmp.Or(v.Severity, p.Severity), Risk: riskOf(v.Vulnerabilities, v.Exposure), Violation: v,
 		Position:    r.Position(v.Path),
+		Git:         r.File.Form != manifest.Live,
+		Live:        r.File.Form == manifest.Live,
 		Fingerprint: fingerprint(p, r, v.Place),
 	}
 }

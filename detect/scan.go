@@ -149,13 +149,7 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 			out.Findings = append(out.Findings, newFinding(p, r, v))
 		}
 	}
-	slices.SortStableFunc(out.Findings, func(a, b *Finding) int {
-		if c := cmp.Or(cmp.Compare(a.Position.File, b.Position.File), cmp.Compare(a.Position.Line, b.Position.Line),
-			cmp.Compare(a.Position.Column, b.Position.Column), cmp.Compare(a.Policy.Name, b.Policy.Name)); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.Field.String(), b.Field.String())
-	})
+	slices.SortStableFunc(out.Findings, byPosition)
 	distinguish(out.Findings)
 	if o.Least != "" {
 		out.Findings = slices.DeleteFunc(out.Findings, func(f *Finding) bool { return !f.Severity.AtLeast(o.Least) })
@@ -283,6 +277,15 @@ func (o Options) scanned(set *manifest.Set) ([]*vuln.Report, []manifest.Error) {
 		reports = append(reports, report)
 	}
 	return append(reports, o.Reports...), errs
+}
+
+// byPosition orders findings as a person reads: by file, line and column.
+func byPosition(a, b *Finding) int {
+	if c := cmp.Or(cmp.Compare(a.Position.File, b.Position.File), cmp.Compare(a.Position.Line, b.Position.Line),
+		cmp.Compare(a.Position.Column, b.Position.Column), cmp.Compare(a.Policy.Name, b.Policy.Name)); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Field.String(), b.Field.String())
 }
 
 // distinguish numbers findings that would share a fingerprint: the same

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -30,6 +31,9 @@ const (
 	HeldEncrypted Reason = "encrypted"
 	HeldSafety    Reason = "below-safety"
 	HeldExempted  Reason = "exempted"
+	HeldUnmanaged Reason = "unmanaged" // nothing in Git is known to decide the live object
+	HeldElsewhere Reason = "elsewhere" // what decides the live object is not in the tree, or not as a manifest
+	HeldLive      Reason = "live-only" // the cluster says so, and Git does not
 )
 
 // Held says why a finding is not mended, and what a person can do.
@@ -113,6 +117,8 @@ func Propose(f *detect.Finding, limit policy.Safety, c Context) (Fix, *Held) {
 		return hold(HeldTemplate, "%s is a template", f.Resource.File.Path)
 	case manifest.Encrypted:
 		return hold(HeldEncrypted, "%s is encrypted: an edit would break its authentication code", f.Resource.File.Path)
+	case manifest.Live:
+		return Fix{}, live(f)
 	}
 	r, err := f.Violation.Repair()
 	if err != nil {
@@ -169,4 +175,28 @@ func Propose(f *detect.Finding, limit policy.Safety, c Context) (Fix, *Held) {
 		return hold(HeldSafety, "%s: safety is %s (%s)", fix.Title, fix.Safety, why)
 	}
 	return fix, nil
+}
+
+// live says why a finding of the cluster alone is not mended.
+func live(f *detect.Finding) *Held {
+	s := f.Source
+	held := &Held{Finding: f}
+	switch {
+	case s == nil:
+		held.Reason, held.Detail = HeldUnmanaged, "give the path of the repository as well, to see what decides it"
+	case s.Unmanaged():
+		held.Reason, held.Detail = HeldUnmanaged, "nothing in Git is known to decide it: bring it into a repository, or delete it"
+	case len(s.Among) > 0:
+		files := make([]string, len(s.Among))
+		for i, r := range s.Among {
+			at := r.Position(nil)
+			files[i] = fmt.Sprintf("%s:%d", at.File, at.Line)
+		}
+		held.Reason, held.Detail = HeldElsewhere, "any of these may decide it: "+strings.Join(files, ", ")
+	case s.Resource == nil || s.Owner != "":
+		held.Reason, held.Detail = HeldElsewhere, "decided by "+s.String()
+	default:
+		held.Reason, held.Detail = HeldLive, fmt.Sprintf("the cluster has it and %s has not: 'oakum diff --live' tells what differs", s.Resource.File.Path)
+	}
+	return held
 }

@@ -30,6 +30,7 @@ type Settings struct {
 	Exclude    []string
 	Reports    []*vuln.Report  // of image scanners, besides those that Config and the tree have
 	Least      policy.Severity // findings that are less bad are not told; empty: all are
+	Wants      manifest.Wants  // kinds that are read besides those that policies judge; may be nil
 }
 
 // Project is a tree as it was read and judged.
@@ -39,6 +40,7 @@ type Project struct {
 	Settings       Settings
 	Set            *manifest.Set
 	Result         detect.Result // of the selected policies
+	Live           *Live         // what a cluster says; nil: none was read
 
 	workloads []manifest.Workload
 	reports   []*vuln.Report // of the settings, and of files of the tree
@@ -60,7 +62,7 @@ func ReadProject(tree fs.FS, o Settings) (*Project, error) {
 	}
 	p.reports = append(inTree, o.Reports...)
 	p.Set, err = manifest.Read(tree, manifest.Options{
-		Paths: o.Paths, Exclude: append(slices.Clone(o.Exclude), o.Config.Vulnerabilities...), Forms: forms(p.Kustomizations), Wants: p.detect(o.Policies).Wants, Workloads: p.workloads,
+		Paths: o.Paths, Exclude: append(slices.Clone(o.Exclude), o.Config.Vulnerabilities...), Forms: forms(p.Kustomizations), Wants: p.wants(), Workloads: p.workloads,
 	})
 	if err != nil {
 		return nil, err
@@ -70,6 +72,16 @@ func ReadProject(tree fs.FS, o Settings) (*Project, error) {
 	judging.Least = o.Least
 	p.Result = detect.Scan(p.Set, judging)
 	return p, nil
+}
+
+func (p *Project) wants() manifest.Wants {
+	wants := p.detect(p.Settings.Policies).Wants
+	if p.Settings.Wants == nil {
+		return wants
+	}
+	return func(apiVersion, kind string) bool {
+		return wants(apiVersion, kind) || p.Settings.Wants(apiVersion, kind)
+	}
 }
 
 func (p *Project) detect(policies []*policy.Policy) detect.Options {

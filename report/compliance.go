@@ -160,7 +160,7 @@ func byPlace(a, b *Evidence) int {
 func evidence(f *detect.Finding, exempted bool) *Evidence {
 	e := &Evidence{
 		Policy: f.Policy.Name, Severity: f.Policy.Severity, Message: f.Message, Resource: resource(f.Resource), Container: f.Container,
-		Location: Location{f.Position.File, f.Position.Line, f.Position.Column, "plain"}, Fingerprint: f.Fingerprint,
+		Location: location(f), Fingerprint: f.Fingerprint,
 	}
 	if exempted {
 		e.Exemption = exemption(f.Exemption, detect.Needed)
@@ -268,7 +268,7 @@ func (e *Evidence) says() string {
 
 // place names where a person would look.
 func (e *Evidence) place() string {
-	return fmt.Sprintf("%s:%d:%d", e.Location.File, e.Location.Line, e.Location.Column)
+	return e.Location.String()
 }
 
 // shown is the evidence that people are shown of a control, and how much is left.

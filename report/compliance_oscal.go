@@ -178,7 +178,7 @@ func (c Control) observation(p ControlPolicy, id, stamp string) oscalObservation
 	}
 	for _, e := range c.found {
 		if e.Policy == p.Name {
-			o.Evidence = append(o.Evidence, oscalEvidence{uri(e.Location.File) + fmt.Sprintf("#L%d", e.Location.Line), printable(e.says())})
+			o.Evidence = append(o.Evidence, oscalEvidence{reference(e.Location), printable(e.says())})
 		}
 	}
 	return o
@@ -205,4 +205,12 @@ func uuid(names ...string) string {
 	sum[6] = sum[6]&0x0f | 0x50
 	sum[8] = sum[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+// reference is a place as a relative reference.
+func reference(l Location) string {
+	if l.Line == 0 {
+		return uri(l.File)
+	}
+	return fmt.Sprintf("%s#L%d", uri(l.File), l.Line)
 }

@@ -45,7 +45,7 @@ func (r *Report) html(w io.Writer, o Options) error {
 	return pageTemplate.Execute(w, page)
 }
 
-var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"text": printable, "where": where, "says": Finding.says}).Parse(`<!doctype html>
+var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"text": printable, "where": where, "says": Finding.says, "looked": Summary.looked}).Parse(`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -64,7 +64,7 @@ th { font-weight: 600; } td.n, th.n { text-align: right; } small { color: var(--
 </head>
 <body>
 <h1>oakum report</h1>
-<p>{{.Summary.Files}} files, {{.Summary.Resources}} resources, {{.Summary.Workloads}} workloads; {{.Open}} findings, {{.Summary.Fixable}} of which can be mended{{with .Summary.Exempted}}; {{.}} exempted{{end}}{{with .Summary.Unchanged}}; {{.}} known from the baseline{{end}}.</p>
+<p>{{looked .Summary}}; {{.Open}} findings, {{.Summary.Fixable}} of which can be mended{{with .Summary.Exempted}}; {{.}} exempted{{end}}{{with .Summary.Unchanged}}; {{.}} known from the baseline{{end}}.</p>
 <table aria-label="findings by severity">
 {{range .Bars}}<tr class="{{.Severity}}"><th scope="row">{{.Severity}}</th><td class="n">{{.Count}}</td><td style="width:80%"><div class="bar" style="width:{{.Percent}}%"></div></td></tr>
 {{end}}</table>
@@ -73,14 +73,14 @@ th { font-weight: 600; } td.n, th.n { text-align: right; } small { color: var(--
 <table>
 <thead><tr><th scope="col" class="n">Line</th><th scope="col">Severity</th><th scope="col">Finding</th><th scope="col">Fix</th></tr></thead>
 <tbody>
-{{range .Findings}}<tr class="{{.Severity}}"><td class="n">{{.Location.Line}}</td><td><b class="sev">{{.Severity}}</b></td><td>{{text (says .)}}<br><small>{{text .Resource.Kind}} {{text .Resource.Name}} · {{.Policy}}</small></td><td>{{if .Fix.Available}}{{text .Fix.Title}} <small>({{.Fix.Safety}})</small>{{else}}<small>{{text .Fix.Reason}}</small>{{end}}</td></tr>
+{{range .Findings}}<tr class="{{.Severity}}"><td class="n">{{with .Location.Line}}{{.}}{{end}}</td><td><b class="sev">{{.Severity}}</b></td><td>{{text (says .)}}<br><small>{{text .Resource.Kind}} {{text .Resource.Name}} · {{.Policy}}</small></td><td>{{if .Fix.Available}}{{text .Fix.Title}} <small>({{.Fix.Safety}})</small>{{else}}<small>{{text .Fix.Reason}}</small>{{end}}</td></tr>
 {{end}}</tbody>
 </table>
 {{end}}{{if .Summary.Exempted}}<h2>exempted</h2>
 <table>
 <thead><tr><th scope="col">Finding</th><th scope="col">Reason</th><th scope="col">Owner</th><th scope="col">Until</th></tr></thead>
 <tbody>
-{{range .Findings}}{{if .Exempted}}<tr><td>{{text .Location.File}}:{{.Location.Line}}: {{text .Message}}<br><small>{{.Policy}}</small></td><td>{{text .Exemption.Reason}}</td><td>{{text .Exemption.Owner}}</td><td>{{.Exemption.Until}}</td></tr>
+{{range .Findings}}{{if .Exempted}}<tr><td>{{text .Location.File}}{{with .Location.Line}}:{{.}}{{end}}: {{text .Message}}<br><small>{{.Policy}}</small></td><td>{{text .Exemption.Reason}}</td><td>{{text .Exemption.Owner}}</td><td>{{.Exemption.Until}}</td></tr>
 {{end}}{{end}}</tbody>
 </table>
 {{end}}<p><small>oakum {{.Version}}</small></p>

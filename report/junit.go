@@ -67,8 +67,7 @@ func (r *Report) junit(w io.Writer) error {
 			s.Failures++
 			c.Failure = &junitProblem{
 				Message: printable(f.says()), Type: string(f.Severity),
-				Text: fmt.Sprintf("%s:%d:%d: %s\n%s", printable(f.Location.File), f.Location.Line, f.Location.Column,
-					printable(f.says()), printable(f.Field)),
+				Text: fmt.Sprintf("%s: %s\n%s", printable(f.Location.String()), printable(f.says()), printable(f.Field)),
 			}
 		}
 		s.Cases = append(s.Cases, c)

@@ -36,7 +36,7 @@ func (r *Report) annotations(w io.Writer) error {
 	}
 	for _, f := range findings {
 		_, err := fmt.Fprintf(w, "::%s file=%s,line=%d,col=%d,title=%s::%s\n", annotationLevel[f.Severity],
-			commandValue.Replace(f.Location.File), f.Location.Line, f.Location.Column, commandValue.Replace(f.Policy), commandText.Replace(printable(f.says())))
+			commandValue.Replace(f.Location.File), max(f.Location.Line, 1), max(f.Location.Column, 1), commandValue.Replace(f.Policy), commandText.Replace(printable(f.says())))
 		if err != nil {
 			return err
 		}

@@ -57,5 +57,5 @@ func markdownRow(f Finding) string {
 	if f.Fix.Available {
 		fix = fmt.Sprintf("%s (%s)", cell(f.Fix.Title), f.Fix.Safety)
 	}
-	return fmt.Sprintf("| %d | %s | %s | %s | `%s` |\n", f.Location.Line, f.Severity, cell(f.says()), fix, code(f.Policy))
+	return fmt.Sprintf("| %s | %s | %s | %s | `%s` |\n", f.Location.line(), f.Severity, cell(f.says()), fix, code(f.Policy))
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -72,7 +71,7 @@ func (r *Report) policyReports(w io.Writer, open bool, at time.Time) error {
 	for _, f := range r.Findings {
 		result := policyReportResult{
 			Policy: f.Policy, Category: f.Category, Severity: string(f.Severity), Result: "fail", Scored: true, Message: printable(f.says()),
-			Properties: map[string]string{"file": printable(f.Location.File), "line": fmt.Sprint(f.Location.Line), "field": printable(f.Field), "fingerprint": f.Fingerprint},
+			Properties: map[string]string{"file": printable(f.Location.File), "line": f.Location.line(), "field": printable(f.Field), "fingerprint": f.Fingerprint},
 		}
 		switch {
 		case f.Exempted():

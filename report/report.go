@@ -9,6 +9,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/detect/trace"
 	"github.com/oakum-dev/oakum/fixers"
 )
 
@@ -58,7 +60,19 @@ type Finding struct {
 	Evidence    []fixers.Evidence   `json:"evidence"`
 	Exemption   *Exemption          `json:"exemption"`          // null: nobody exempted it
 	Baseline    string              `json:"baseline,omitempty"` // new or unchanged, where the scan is compared with another
-	Seen        []string            `json:"seen"`
+	Seen        []string            `json:"seen"`               // git, live
+	Source      *Source             `json:"source,omitempty"`   // what decides the live object, where a cluster was read
+}
+
+// Source is what decides a live object.
+type Source struct {
+	By         string           `json:"by,omitempty"`         // who puts it into the cluster
+	Confidence trace.Confidence `json:"confidence,omitempty"` // that Location decides it
+	Location   *Location        `json:"location,omitempty"`   // in the tree; absent where it is not there
+	Owner      string           `json:"owner,omitempty"`      // the object that makes it
+	Repository string           `json:"repository,omitempty"`
+	Path       string           `json:"path,omitempty"`
+	Revision   string           `json:"revision,omitempty"`
 }
 
 // Exempted tells whether an exemption covers the finding, and counts.
@@ -84,9 +98,22 @@ type Resource struct {
 // Location is where a person would look.
 type Location struct {
 	File   string `json:"file"`
-	Line   int    `json:"line"`
+	Line   int    `json:"line"` // 0: it is in no file
 	Column int    `json:"column"`
 	Layer  string `json:"layer"`
+}
+
+// String names the place as far as it is known.
+func (l Location) String() string {
+	return where(manifest.Error{File: l.File, Line: l.Line, Column: l.Column})
+}
+
+// line is the line as people are shown it: none of what is in no file.
+func (l Location) line() string {
+	if l.Line == 0 {
+		return ""
+	}
+	return strconv.Itoa(l.Line)
 }
 
 // Fix says whether oakum can mend the finding, and how boldly.
@@ -102,8 +129,9 @@ type Summary struct {
 	Files      int                     `json:"files"`
 	Resources  int                     `json:"resources"`
 	Workloads  int                     `json:"workloads"`
-	Templates  int                     `json:"templates"` // files that are not judged until they are rendered
-	Encrypted  int                     `json:"encrypted"` // files that are judged by what is not encrypted, and never edited
+	Objects    int                     `json:"objects,omitempty"` // live ones
+	Templates  int                     `json:"templates"`         // files that are not judged until they are rendered
+	Encrypted  int                     `json:"encrypted"`         // files that are judged by what is not encrypted, and never edited
 	BySeverity map[policy.Severity]int `json:"bySeverity"`
 	Fixable    int                     `json:"fixable"`
 	Exempted   int                     `json:"exempted"`
@@ -122,6 +150,10 @@ func New(result detect.Result, set *manifest.Set, propose Propose) *Report {
 		Summary: Summary{BySeverity: map[policy.Severity]int{}},
 	}
 	for _, f := range set.Files {
+		if f.Form == manifest.Live {
+			r.Summary.Objects++
+			continue
+		}
 		r.Summary.Files++
 		switch f.Form {
 		case manifest.Template:
@@ -236,9 +268,15 @@ func finding(f *detect.Finding, open bool, propose Propose) Finding {
 		Policy: f.Policy.Name, Severity: f.Severity, Category: f.Policy.Category,
 		Message: f.Message, Risk: f.Risk, Fingerprint: f.Fingerprint, Container: f.Container,
 		Resource: resource(f.Resource),
-		Location: Location{f.Position.File, f.Position.Line, f.Position.Column, "plain"},
+		Location: location(f),
 		Field:    f.Field.String(), Controls: map[string][]string{},
-		Evidence: []fixers.Evidence{}, Seen: []string{"git"},
+		Evidence: []fixers.Evidence{}, Seen: []string{}, Source: source(f.Source),
+	}
+	if f.Git {
+		out.Seen = append(out.Seen, "git")
+	}
+	if f.Live {
+		out.Seen = append(out.Seen, "live")
 	}
 	if !open {
 		out.Exemption = exemption(f.Exemption, detect.Needed)
@@ -259,6 +297,27 @@ func finding(f *detect.Finding, open bool, propose Propose) Finding {
 	}
 	out.Fix = Fix{Available: true, Safety: fix.Safety, Title: fix.Title}
 	out.Evidence = append(out.Evidence, fix.Evidence...)
+	return out
+}
+
+// location is where a person would look: in the tree, if that decides.
+func location(f *detect.Finding) Location {
+	layer := "plain"
+	if f.Position.Line == 0 {
+		layer = "live"
+	}
+	return Location{f.Position.File, f.Position.Line, f.Position.Column, layer}
+}
+
+func source(s *trace.Source) *Source {
+	if s == nil {
+		return nil
+	}
+	out := &Source{By: s.By, Confidence: s.Confidence, Owner: s.Owner, Repository: s.Repository, Path: s.Path, Revision: s.Revision}
+	if s.Resource != nil {
+		at := s.Resource.Position(nil)
+		out.Location = &Location{at.File, at.Line, at.Column, "plain"}
+	}
 	return out
 }
 

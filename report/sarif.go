@@ -91,7 +91,7 @@ type sarifLocation struct {
 
 type sarifPhysical struct {
 	Artifact sarifArtifact `json:"artifactLocation"`
-	Region   sarifRegion   `json:"region"`
+	Region   *sarifRegion  `json:"region,omitempty"`
 }
 
 type sarifArtifact struct {
@@ -190,7 +190,11 @@ func suppressions(f Finding) []sarifSuppressed {
 }
 
 func physical(file string, line, column int) sarifPhysical {
-	return sarifPhysical{sarifArtifact{uri(file)}, sarifRegion{max(line, 1), max(column, 1)}}
+	p := sarifPhysical{Artifact: sarifArtifact{uri(file)}}
+	if line > 0 { // what is in no file has no region
+		p.Region = &sarifRegion{line, max(column, 1)}
+	}
+	return p
 }
 
 // sarifMessage keeps text that others chose from holding a link (section 3.11.6).

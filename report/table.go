@@ -49,12 +49,29 @@ func (r *Report) table(w io.Writer, o Options) error {
 	return b.Flush()
 }
 
-func position(f Finding) string { return fmt.Sprintf("%d:%d", f.Location.Line, f.Location.Column) }
+func position(f Finding) string {
+	if f.Location.Line == 0 {
+		return "live"
+	}
+	return fmt.Sprintf("%d:%d", f.Location.Line, f.Location.Column)
+}
+
+// looked is what was looked at.
+func (s Summary) looked() string {
+	var out []string
+	if s.Files > 0 || s.Objects == 0 {
+		out = append(out, plural(s.Files, "file"), plural(s.Resources, "resource"), plural(s.Workloads, "workload"))
+	}
+	if s.Objects > 0 {
+		out = append(out, plural(s.Objects, "live object"))
+	}
+	return strings.Join(out, ", ")
+}
 
 func (r *Report) summary() string {
 	var b strings.Builder
 	s, findings := r.Summary, r.Open()
-	fmt.Fprintf(&b, "%s, %s, %s: ", plural(s.Files, "file"), plural(s.Resources, "resource"), plural(s.Workloads, "workload"))
+	b.WriteString(s.looked() + ": ")
 	if len(findings) == 0 {
 		b.WriteString("nothing found")
 	} else {

@@ -20,18 +20,23 @@ import (
 func (a *app) fixCommand() *cobra.Command {
 	var output string
 	var write bool
+	var from clusterFlags
 	c := &cobra.Command{
 		Use:   "fix [PATH...]",
 		Short: "mend what can be mended: print the diff, or edit the files with --write",
 		Long: `Fix plans a repair for every finding, proves it, and prints one unified diff
 that 'git apply' takes; nothing is changed. With --write the files are edited
-instead. What is held back is listed on stderr with the reason.`,
+instead. What is held back is listed on stderr with the reason. With --live or --snapshot what
+runs in a cluster is evidence of what a fix may do.`,
 		Example: "  oakum fix\n  oakum fix --safety review | git apply\n  oakum fix apps/shop --write",
 		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := oneOf("output", output, []string{"diff", "json", "markdown"}); err != nil {
 				return err
 			}
-			p, err := a.open(args)
+			if len(args) == 0 {
+				args = []string{"."} // a cluster alone cannot be mended
+			}
+			p, err := a.openWith(c.Context(), args, &from)
 			if err != nil {
 				return err
 			}
@@ -56,6 +61,7 @@ instead. What is held back is listed on stderr with the reason.`,
 	}
 	a.safetyFlag(c)
 	a.reportsFlag(c)
+	from.bind(c)
 	c.Flags().StringVarP(&output, "output", "o", "diff", "format: diff, json, markdown")
 	c.Flags().BoolVar(&write, "write", false, "edit the files in place")
 	return c

@@ -32,27 +32,37 @@ type project struct {
 // open finds the root that the paths belong to and reads it. All paths that
 // oakum prints are relative to that root, as git's are.
 func (a *app) open(paths []string) (*project, error) {
+	p, o, err := a.prepare(paths)
+	if err != nil {
+		return nil, err
+	}
+	if p.Project, err = remediate.ReadProject(p.root.FS(), o); err != nil {
+		p.root.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// prepare finds the root, and how it is to be read.
+func (a *app) prepare(paths []string) (*project, remediate.Settings, error) {
 	if len(paths) == 0 {
 		paths = []string{"."}
 	}
 	dir, rel, err := locate(paths)
 	if err != nil {
-		return nil, err
+		return nil, remediate.Settings{}, err
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", dir, err)
+		return nil, remediate.Settings{}, fmt.Errorf("opening %s: %w", dir, err)
 	}
 	o, frameworks, err := a.settings(root.FS())
 	if err != nil {
-		return nil, err
+		root.Close()
+		return nil, remediate.Settings{}, err
 	}
 	o.Paths = rel
-	p, err := remediate.ReadProject(root.FS(), o)
-	if err != nil {
-		return nil, err
-	}
-	return &project{Project: p, catalogue: frameworks, dir: dir, root: root}, nil
+	return &project{catalogue: frameworks, dir: dir, root: root}, o, nil
 }
 
 // locate finds the repository root above the first path, and the paths in it.

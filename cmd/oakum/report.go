@@ -17,6 +17,7 @@ import (
 
 func (a *app) reportCommand() *cobra.Command {
 	var output, failOn string
+	var from clusterFlags
 	c := &cobra.Command{
 		Use:   "report [PATH...]",
 		Short: "say what manifests mean to frameworks such as CIS and NIST",
@@ -29,11 +30,11 @@ A control passes only where something was looked at. Fail: something was found.
 Exempted: all that was found has an exemption. Manual: a person must judge. Not
 evaluated: nothing can be said, for the reason given.`,
 		Example: "  oakum report\n  oakum report --framework cis-kubernetes-1.12,pss\n  oakum report --framework soc2 -o html > soc2.html",
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := oneOf("output", output, report.ComplianceFormats()); err != nil {
 				return err
 			}
-			p, err := a.open(args)
+			p, err := a.openWith(c.Context(), args, &from)
 			if err != nil {
 				return err
 			}
@@ -61,6 +62,7 @@ evaluated: nothing can be said, for the reason given.`,
 			return a.verdict(p, found, threshold)
 		},
 	}
+	from.bind(c)
 	c.Flags().StringVarP(&output, "output", "o", "table", "format: "+list(report.ComplianceFormats()))
 	c.Flags().StringVar(&failOn, "fail-on", "", "exit with 1 for findings of this severity and worse, or none (default high)")
 	return c

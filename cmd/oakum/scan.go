@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/remediate"
@@ -20,17 +21,21 @@ import (
 
 func (a *app) scanCommand() *cobra.Command {
 	var output, failOn, baseline string
+	var from clusterFlags
 	c := &cobra.Command{
 		Use:   "scan [PATH...]",
 		Short: "say what is wrong with manifests, and where",
 		Long: `Scan judges every manifest below the paths (default: the current directory).
-Paths in the output are relative to the repository root, as git's are.`,
-		Example: "  oakum scan\n  oakum scan apps/shop --severity high\n  oakum scan -o sarif > oakum.sarif",
+Paths in the output are relative to the repository root, as git's are.
+
+With --live or --snapshot it judges the objects of a cluster; with paths as well
+both, joined: each finding of the cluster points to the resource that decides it.`,
+		Example: "  oakum scan\n  oakum scan apps/shop --severity high\n  oakum scan -o sarif > oakum.sarif\n  oakum scan --live --context prod clusters/prod",
 		RunE: func(c *cobra.Command, args []string) error {
 			if !slices.Contains(report.Formats(), output) {
 				return fmt.Errorf("--output is %q, want one of %s", output, list(report.Formats()))
 			}
-			p, err := a.open(args)
+			p, err := a.openWith(c.Context(), args, &from)
 			if err != nil {
 				return err
 			}
@@ -62,6 +67,7 @@ Paths in the output are relative to the repository root, as git's are.`,
 		},
 	}
 	a.reportsFlag(c)
+	from.bind(c)
 	c.Flags().StringVarP(&output, "output", "o", "table", "format: "+list(report.Formats()))
 	c.Flags().StringVar(&baseline, "baseline", "", "show and fail on only what is new since then: a report of 'scan -o json', or a commit, branch or tag")
 	c.Flags().StringVar(&failOn, "fail-on", "", "exit with 1 for findings of this severity and worse, or none (default high)")
@@ -71,7 +77,11 @@ Paths in the output are relative to the repository root, as git's are.`,
 // report says what was found, and how it could be mended.
 func (p *project) report() *report.Report {
 	propose := p.Proposer()
-	return report.New(p.Result, p.Set, func(f *detect.Finding) (fixers.Fix, *fixers.Held) { return propose(f, policy.Review) })
+	set := p.Set
+	if p.Live != nil {
+		set = &manifest.Set{Files: slices.Concat(set.Files, p.Live.Set.Files), Errors: set.Errors}
+	}
+	return report.New(p.Result, set, func(f *detect.Finding) (fixers.Fix, *fixers.Held) { return propose(f, policy.Review) })
 }
 
 // baseline is the findings of a report in a file or, where there is no such

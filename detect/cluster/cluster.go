@@ -52,17 +52,19 @@ func (i *Inventory) sort() {
 	slices.SortFunc(i.Unread, func(a, b Unread) int { return cmp.Compare(a.Kind, b.Kind) })
 }
 
-// Set are the objects that somebody decided on, as resources to be judged:
-// what a controller makes of another object of the inventory is not among
-// them. Names of their files are live:CLUSTER/NAMESPACE/Kind/NAME.
+// Set are the objects that somebody decided on, as resources to be judged: the
+// pods, replica sets and jobs that a workload of the inventory makes are not
+// among them. Names of their files are live:CLUSTER/NAMESPACE/Kind/NAME.
 func (i *Inventory) Set(workloads ...manifest.Workload) *manifest.Set {
-	owners := map[string]bool{}
+	makers := map[string]bool{} // workloads that are judged themselves
 	for _, o := range i.Objects {
-		owners[metadataOf(o, "uid")] = true
+		if makesPods(o, workloads) {
+			makers[metadataOf(o, "uid")] = true
+		}
 	}
 	set := &manifest.Set{}
 	for _, o := range i.Objects {
-		if owner, ok := controller(o); ok && owner["kind"] != "Node" && owners[text(owner["uid"])] {
+		if owner, ok := controller(o); ok && makers[text(owner["uid"])] {
 			continue
 		}
 		name := "live:" + i.Cluster + "/"
@@ -74,6 +76,24 @@ func (i *Inventory) Set(workloads ...manifest.Workload) *manifest.Set {
 		set.Files = append(set.Files, r.File)
 	}
 	return set
+}
+
+func makesPods(o map[string]any, workloads []manifest.Workload) bool {
+	apiVersion, kind := text(o["apiVersion"]), text(o["kind"])
+	_, ok := manifest.MakesPods(apiVersion, kind)
+	return ok || slices.ContainsFunc(workloads, func(w manifest.Workload) bool { return w.Is(apiVersion, kind) })
+}
+
+// Decides tells the kinds of which resources in Git may decide objects: those
+// that make others, Flux's and Argo CD's among them.
+func (i *Inventory) Decides() manifest.Wants {
+	kinds := map[string]bool{"HelmRelease": true, "Application": true}
+	for _, o := range i.Objects {
+		if owner, ok := controller(o); ok {
+			kinds[text(owner["kind"])] = true
+		}
+	}
+	return func(_, kind string) bool { return kinds[kind] }
 }
 
 // controller is the owner reference of what manages an object.
@@ -102,6 +122,8 @@ func builtin(r *manifest.Resource) bool {
 		return true
 	case r.Kind == "APIService":
 		return labels["kube-aggregator.kubernetes.io/automanaged"] != nil
+	case r.Kind == "PriorityClass" || r.Kind == "FlowSchema" || r.Kind == "PriorityLevelConfiguration":
+		return strings.HasPrefix(r.Name, "system-")
 	case r.Kind == "Namespace":
 		return strings.HasPrefix(r.Name, "kube-")
 	}
