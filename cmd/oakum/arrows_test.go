@@ -166,6 +166,8 @@ func TestBrokenArrows(t *testing.T) {
 		{from: "detect/policy/admission", to: "detect", want: "who asks"},
 		{from: "detect/render", to: "detect/policy", want: "what is judged"},
 		{from: "detect/cluster", to: "detect/policy", want: "what is judged"},
+		{from: "detect/trace", to: "detect/render"},
+		{from: "detect/trace", to: "detect/policy", want: "does not depend on what is wrong"},
 		{from: "detect", to: "detect/policy"},
 		{from: "detect", to: "fixers", want: "nothing of repairs"},
 		{from: "detect", to: "fixers", test: true},

@@ -39,7 +39,12 @@ var alwaysRead = map[string]bool{
 	"argoproj.io/Application":                                  true,
 	"argoproj.io/ApplicationSet":                               true,
 	"spdx.softwarecomposition.kubescape.io/ApplicationProfile": true,
+	"autoscaling.k8s.io/VerticalPodAutoscaler":                 true,
 }
+
+// optional are kinds that nobody should have to give a right to: who may list
+// Secrets may read what they hold.
+var optional = map[string]bool{"Secret": true}
 
 // never are kinds that change all the time and tell nothing.
 var never = map[string]bool{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -106,7 +107,7 @@ func (r *reader) read(ctx context.Context) (*Inventory, error) {
 	}
 	for i, k := range all {
 		out.Objects = append(out.Objects, results[i].objects...)
-		if err := results[i].err; err != nil {
+		if err := results[i].err; err != nil && !(errors.Is(err, errNoRight) && optional[k.String()]) {
 			out.Unread = append(out.Unread, Unread{k.String(), reason(k, err)})
 		}
 	}
@@ -162,7 +163,7 @@ func (r *reader) list(ctx context.Context, k kind) ([]map[string]any, error) {
 // transient tells errors that another try may not meet.
 func transient(err error) bool {
 	return err != nil && (utilnet.IsConnectionRefused(err) || utilnet.IsConnectionReset(err) || utilnet.IsProbableEOF(err) ||
-		utilnet.IsTimeout(err) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) ||
+		errors.Is(err, io.ErrUnexpectedEOF) || utilnet.IsTimeout(err) || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) ||
 		apierrors.IsTimeout(err) || apierrors.IsInternalError(err))
 }
 
@@ -200,7 +201,7 @@ func (r *reader) once(ctx context.Context, k kind) ([]map[string]any, error) {
 // reason says in a sentence why a kind could not be read, and what to do.
 func reason(k kind, err error) string {
 	if errors.Is(err, errNoRight) || apierrors.IsForbidden(err) {
-		return fmt.Sprintf("oakum has no right to list %s: bind the ClusterRole that 'oakum policy rbac' prints", k.GroupResource())
+		return fmt.Sprintf("oakum has no right to list %s: bind the ClusterRole oakum-reader of deploy/reader.yaml", k.GroupResource())
 	}
 	return err.Error()
 }
