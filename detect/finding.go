@@ -29,6 +29,7 @@ type Finding struct {
 	Violation   policy.Violation
 	Exemption   *Exemption    // that covers it, expired or not; nil: nobody exempted it
 	Git, Live   bool          // where it was seen: in a tree, in a cluster
+	Twins       []*Finding    // of the live objects that the resource decides
 	Source      *trace.Source // what decides the live object; nil where nobody looked
 }
 

@@ -37,7 +37,7 @@ func Join(git, live Result, source func(*manifest.Resource) *trace.Source) Resul
 				same = said[sayingOf(f)]
 			}
 			if same != nil && s.Owner == "" {
-				same.Live, same.Source = true, f.Source
+				same.Live, same.Source, same.Twins = true, f.Source, append(same.Twins, f)
 				continue
 			}
 			path := f.Field

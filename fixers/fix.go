@@ -44,7 +44,8 @@ type Held struct {
 }
 
 // Evidence is a fact that makes a fix as safe as it is said to be, and how it
-// is known: declared (the repository says so) or assumed.
+// is known: proven (it holds whatever runs), running (something runs so),
+// observed (somebody watched), declared (the repository says so) or assumed.
 type Evidence struct {
 	Level string `json:"level"`
 	Text  string `json:"text"`
@@ -61,6 +62,9 @@ type Fix struct {
 	Register []Registration
 	Lessens  bool // the finding may stay, of fewer vulnerabilities
 }
+
+// levels are how a policy knows what it says of its fix.
+var levels = map[policy.Safety]string{policy.Safe: "proven", policy.Evidence: "declared", policy.Review: "assumed"}
 
 // NewFile is a manifest that a fix adds or, where there is a file already, its
 // documents that it adds to the end of that.
@@ -83,6 +87,7 @@ type Context struct {
 	Neighbours    func() *Neighbours
 	Images        func() map[string][]Image // digests that the set pins, by name:tag
 	Scans         func() *vuln.Index        // what scanners found in images
+	Live          *Live                     // what runs; nil: no cluster was read
 }
 
 // Image is an image that a container pins by digest.
@@ -126,11 +131,7 @@ func Propose(f *detect.Finding, limit policy.Safety, c Context) (Fix, *Held) {
 	}
 	fix := Fix{Finding: f, Title: r.Title, Safety: r.Safety, Edits: r.Edits}
 	if r.Because != "" && r.Safety != policy.Manual {
-		level := "declared"
-		if r.Safety == policy.Review {
-			level = "assumed"
-		}
-		fix.Evidence = []Evidence{{level, r.Because}}
+		fix.Evidence = []Evidence{{levels[r.Safety], r.Because}}
 	}
 	if r.Safety == policy.Manual && r.Fixer == "" {
 		detail := r.Because
@@ -159,6 +160,11 @@ func Propose(f *detect.Finding, limit policy.Safety, c Context) (Fix, *Held) {
 	}
 	if len(fix.Edits) == 0 && len(fix.Create) == 0 {
 		return hold(HeldManual, "%s", r.Advice)
+	}
+	if c.Live != nil {
+		if held := c.Live.observe(f, r, &fix); held != nil {
+			return Fix{}, held
+		}
 	}
 	if s := f.Policy.FixSafety; s != "" {
 		fix.Safety = s

@@ -29,6 +29,11 @@ func pinImage(f *detect.Finding, c Context) (Fix, *Held) {
 		}
 		found, where = pinned.Reference, fmt.Sprintf("%s:%d", pinned.Where.File, pinned.Where.Line)
 	}
+	if found == "" && c.Live != nil {
+		if fix, ok := c.Live.pin(image, f.Field); ok {
+			return fix, nil
+		}
+	}
 	if found == "" {
 		return pinScanned(image, f.Field, c)
 	}
@@ -37,6 +42,24 @@ func pinImage(f *detect.Finding, c Context) (Fix, *Held) {
 		Evidence: []Evidence{{"declared", where + " pins the same tag to this digest"}},
 		Edits:    []policy.Edit{{Op: policy.Set, Path: f.Field, Value: found}},
 	}, nil
+}
+
+// pin pins an image to the digest that runs under that name, if it is one.
+func (l *Live) pin(image string, at manifest.Path) (Fix, bool) {
+	running := l.Running.Named(image)
+	if len(running) == 0 || running[0].Digest == "" {
+		return Fix{}, false
+	}
+	for _, c := range running {
+		if c.Digest != running[0].Digest {
+			return Fix{}, false
+		}
+	}
+	return Fix{
+		Safety:   policy.Evidence,
+		Evidence: []Evidence{{"running", fmt.Sprintf("all containers of the cluster that run %s (%d) run this digest", image, len(running))}},
+		Edits:    []policy.Edit{{Op: policy.Set, Path: at, Value: image + "@" + running[0].Digest}},
+	}, true
 }
 
 // pinScanned pins an image to the digest that its newest scan saw. A person

@@ -41,20 +41,43 @@ func podSecurity(f *detect.Finding, c Context) (Fix, *Held) {
 			return manual("%s: mend it first", failing[0])
 		}
 		id, why := breaks(evaluator, level, workloads)
+		if id == "" && c.Live != nil {
+			id, why = c.Live.breaks(evaluator, level, f.Resource.Name)
+		}
 		if id == "" {
 			text := fmt.Sprintf("Kubernetes' own evaluator passes every workload of the namespace here (%d) at %s", len(workloads), level)
 			if len(failing) > 0 {
 				text += "; " + failing[0]
 			}
-			return Fix{
+			fix := Fix{
 				Safety:   policy.Review,
 				Evidence: []Evidence{{"assumed", text + "; pods that come from elsewhere and do not meet it would be refused"}},
 				Edits:    []policy.Edit{{Op: policy.Set, Path: manifest.Path{}.Key("metadata", "labels", api.EnforceLevelLabel), Value: string(level)}},
-			}, nil
+			}
+			if c.Live != nil && len(c.Live.Running.Pods(f.Resource.Name)) > 0 {
+				fix.Safety = policy.Evidence
+				fix.Evidence = []Evidence{{"proven", fmt.Sprintf("%s; and every pod that runs there (%d)", text, len(c.Live.Running.Pods(f.Resource.Name)))}}
+			}
+			return fix, nil
 		}
 		failing = append(failing, fmt.Sprintf("%s does not meet %s (%s)", id, level, why))
 	}
 	return manual("%s: mend it first, or label the namespace privileged on purpose", failing[1])
+}
+
+// breaks names the first pod of a namespace that does not meet a level, and why.
+func (l *Live) breaks(evaluator psa.Evaluator, level api.Level, namespace string) (id, why string) {
+	for _, o := range l.Running.Pods(namespace) {
+		var pod corev1.Pod
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o, &pod); err != nil {
+			return "a pod", err.Error()
+		}
+		at := api.LevelVersion{Level: level, Version: api.LatestVersion()}
+		if result := psa.AggregateCheckResults(evaluator.EvaluatePod(at, &pod.ObjectMeta, &pod.Spec)); !result.Allowed {
+			return "Pod " + pod.Namespace + "/" + pod.Name, result.ForbiddenReason()
+		}
+	}
+	return "", ""
 }
 
 // breaks names the first workload that does not meet a level, and why.

@@ -19,13 +19,24 @@ func resources(f *detect.Finding, c Context) (Fix, *Held) {
 	fix := func(safety policy.Safety, why string, value any) (Fix, *Held) {
 		return Fix{
 			Safety:   safety,
-			Evidence: []Evidence{{"declared", why}},
+			Evidence: []Evidence{{levels[safety], why}},
 			Edits:    []policy.Edit{{Op: policy.Set, Path: f.Field, Value: value}},
 		}, nil
 	}
 	if kind == "requests" {
 		if limit := f.Resource.Field(f.Field[:len(f.Field)-2].Key("limits", name)); limit.Present {
 			return fix(policy.Safe, "a request that is not given defaults to the limit: this writes down what is so already", scalar(limit.Node))
+		}
+	}
+	if kind == "requests" && c.Live != nil {
+		for _, o := range c.Live.Objects(f.Resource) {
+			if value, by := c.Live.Running.Recommended(o, f.Container, name); value != "" {
+				return Fix{
+					Safety:   policy.Evidence,
+					Evidence: []Evidence{{"observed", by + " recommends it by what the container uses"}},
+					Edits:    []policy.Edit{{Op: policy.Set, Path: f.Field, Value: value}},
+				}, nil
+			}
 		}
 	}
 	field := "default"

@@ -28,7 +28,7 @@ func BenchmarkEdit(b *testing.B) {
 	fixes := 0
 	for b.Loop() {
 		p := newPlanner(project.input())
-		c := fixerContext(project.Tree, project.Set, project.detect(nil))
+		c := fixerContext(project.Tree, project.Set, project.detect(nil), nil)
 		fixes = 0
 		for _, f := range bySeverity(project.Result.Findings) {
 			if fix, held := fixers.Propose(f, policy.Review, c); held == nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/render"
 	"github.com/oakum-dev/oakum/detect/trace"
+	"github.com/oakum-dev/oakum/fixers"
 )
 
 // Live is what a cluster says of a project.
@@ -15,6 +16,23 @@ type Live struct {
 	Inventory *cluster.Inventory
 	Set       *manifest.Set // the objects that somebody decided on
 	Sources   map[*manifest.Resource]trace.Source
+}
+
+// evidence is what fixers may ask the cluster; nil where none was read.
+func (l *Live) evidence() *fixers.Live {
+	if l == nil {
+		return nil
+	}
+	decides := map[*manifest.Resource][]*manifest.Resource{}
+	for r := range l.Set.Resources {
+		if s := l.Sources[r]; s.Resource != nil && s.Owner == "" {
+			decides[s.Resource] = append(decides[s.Resource], r)
+		}
+	}
+	return &fixers.Live{
+		Running: l.Inventory.Running(),
+		Objects: func(r *manifest.Resource) []*manifest.Resource { return decides[r] },
+	}
 }
 
 // Join judges the objects of a cluster as well, and traces each to what

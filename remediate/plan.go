@@ -30,6 +30,7 @@ type Input struct {
 	Findings       []*detect.Finding // those to be mended
 	Detect         detect.Options    // what the proof judges by: every policy, also those without a finding here
 	Safety         policy.Safety     // how bold
+	Live           *Live             // what a cluster says of the set; nil: none was read
 }
 
 // Plan is every fix that was proved, as changes of files, and why the others
@@ -62,7 +63,7 @@ type Proof struct {
 // MakePlan plans the fixes of every finding and proves them. It writes nothing.
 func MakePlan(ctx context.Context, in Input) (*Plan, error) {
 	p := newPlanner(in)
-	c := fixerContext(in.Tree, in.Set, in.Detect)
+	c := fixerContext(in.Tree, in.Set, in.Detect, in.Live)
 	for _, f := range bySeverity(in.Findings) {
 		fix, held := fixers.Propose(f, in.Safety, c)
 		if held != nil {

@@ -120,7 +120,7 @@ func (p *Project) Uses() []detect.Use { return p.Result.Uses(p.detect(p.Settings
 func (p *Project) input() Input {
 	return Input{
 		Tree: p.Tree, Kustomizations: p.Kustomizations, Set: p.Set, Findings: p.Result.Findings,
-		Detect: p.detect(p.Settings.Policies), Safety: p.Safety(),
+		Detect: p.detect(p.Settings.Policies), Safety: p.Safety(), Live: p.Live,
 	}
 }
 
@@ -182,13 +182,13 @@ func forms(kustomizations map[string][]byte) func(string) manifest.Form {
 // Proposer says for a finding how it is mended within a safety, or why not,
 // before anything is planned or proved.
 func (p *Project) Proposer() func(*detect.Finding, policy.Safety) (fixers.Fix, *fixers.Held) {
-	c := fixerContext(p.Tree, p.Set, p.detect(nil))
+	c := fixerContext(p.Tree, p.Set, p.detect(nil), p.Live)
 	return func(f *detect.Finding, limit policy.Safety) (fixers.Fix, *fixers.Held) {
 		return fixers.Propose(f, limit, c)
 	}
 }
 
-func fixerContext(tree fs.FS, set *manifest.Set, o detect.Options) fixers.Context {
+func fixerContext(tree fs.FS, set *manifest.Set, o detect.Options, live *Live) fixers.Context {
 	exists := func(name string) bool {
 		_, err := fs.Stat(tree, name)
 		return !errors.Is(err, fs.ErrNotExist)
@@ -201,6 +201,7 @@ func fixerContext(tree fs.FS, set *manifest.Set, o detect.Options) fixers.Contex
 		return byPath
 	})
 	return fixers.Context{
+		Live:       live.evidence(),
 		Exists:     exists,
 		File:       func(name string) *manifest.File { return files()[name] },
 		Neighbours: sync.OnceValue(func() *fixers.Neighbours { return fixers.NewNeighbours(set) }),

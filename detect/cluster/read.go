@@ -182,6 +182,16 @@ func (r *reader) once(ctx context.Context, k kind) ([]map[string]any, error) {
 	p := pager.New(fetch)
 	p.PageSize = page
 	p.PageBufferSize = 0
+	if k.Group == kubescape { // its lists are of metadata alone
+		inner := fetch
+		p.PageFn = func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			list, err := inner(ctx, o)
+			if err != nil {
+				return nil, err
+			}
+			return list, r.whole(ctx, k, list.(*unstructured.UnstructuredList))
+		}
+	}
 	err := p.EachListItem(ctx, metav1.ListOptions{}, func(item runtime.Object) error {
 		switch item := item.(type) {
 		case *unstructured.Unstructured:
@@ -196,6 +206,24 @@ func (r *reader) once(ctx context.Context, k kind) ([]map[string]any, error) {
 		return nil
 	})
 	return out, err
+}
+
+// kubescape is the group of what Kubescape's operator learned.
+const kubescape = "spdx.softwarecomposition.kubescape.io"
+
+// whole gets each item of a list that has only their metadata.
+func (r *reader) whole(ctx context.Context, k kind, list *unstructured.UnstructuredList) error {
+	for i, item := range list.Items {
+		o, err := r.objects.Resource(k.GroupVersionResource).Namespace(item.GetNamespace()).Get(ctx, item.GetName(), metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue // it went in the meantime
+		}
+		if err != nil {
+			return err
+		}
+		list.Items[i] = *o
+	}
+	return nil
 }
 
 // reason says in a sentence why a kind could not be read, and what to do.

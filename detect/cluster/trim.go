@@ -39,7 +39,7 @@ func pod(o, meta map[string]any) map[string]any {
 	status, _ := o["status"].(map[string]any)
 	delete(meta, "managedFields")
 	out := map[string]any{"apiVersion": o["apiVersion"], "kind": o["kind"], "metadata": meta}
-	out["spec"] = pick(spec, "serviceAccountName", "nodeName", "hostNetwork", "securityContext", "containers", "initContainers")
+	out["spec"] = pick(spec, "serviceAccountName", "nodeName", "hostNetwork", "hostPID", "hostIPC", "hostUsers", "os", "securityContext", "containers", "initContainers", "ephemeralContainers", "volumes")
 	out["status"] = pick(status, "phase", "containerStatuses", "initContainerStatuses")
 	return out
 }

@@ -95,12 +95,14 @@ func TestSource(t *testing.T) {
 		"Helm":                      {labelled("labels", "app.kubernetes.io/managed-by: Helm") + "  annotations: {meta.helm.sh/release-name: shop, meta.helm.sh/release-namespace: shop}\n", nil, "", "Helm release shop/shop:"},
 		"a HelmRelease": {
 			labelled("labels", "helm.toolkit.fluxcd.io/name: shop", "helm.toolkit.fluxcd.io/namespace: shop") + release + strings.Replace(kustomization, "shop_web_apps_Deployment", "shop_shop_helm.toolkit.fluxcd.io_HelmRelease", 1),
-			map[string]string{"clusters/prod/shop.yaml": strings.Replace(release, ", namespace: shop,", ",", 1)}, "",
+			map[string]string{"clusters/prod/shop.yaml": strings.Replace(release, ", namespace: shop,", ",", 1)},
+			"",
 			"Flux HelmRelease shop/shop of Flux Kustomization flux-system/apps, from ssh://git@example.com/acme/fleet at clusters/prod, through HelmRelease shop/shop: inventory clusters/prod/shop.yaml",
 		},
 		"a custom resource makes it": {
 			deployment + "  ownerReferences: [{apiVersion: example.org/v1, kind: Shop, name: main, uid: u, controller: true}]\n",
-			map[string]string{"shop.yaml": "apiVersion: example.org/v1\nkind: Shop\nmetadata: {name: main, namespace: shop}\n"}, "",
+			map[string]string{"shop.yaml": "apiVersion: example.org/v1\nkind: Shop\nmetadata: {name: main, namespace: shop}\n"},
+			"",
 			"through Shop shop/main: identity shop.yaml",
 		},
 	} {

@@ -1,0 +1,198 @@
+package cluster
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/oakum-dev/oakum/detect/manifest"
+)
+
+// Container is a container as a pod of the cluster runs it.
+type Container struct {
+	Pod, Namespace string
+	Name           string
+	Image          string         // as the pod names it
+	Digest         string         // of the image that runs: sha256:…; empty where the runtime does not say
+	UID            *int64         // that its first process started as; nil where the runtime does not say
+	Ready          bool           // or ended well
+	Restarts       int64          // since the pod started
+	Spec           map[string]any // of the container
+	PodSecurity    map[string]any // the securityContext of the pod, nil for none
+}
+
+// Steady tells a container that runs as it should and has always done so.
+func (c Container) Steady() bool { return c.Ready && c.Restarts == 0 }
+
+// Running is what runs, by what decides it and by image.
+type Running struct {
+	makers   map[string][]Container // by the uid of the topmost owner
+	digests  map[string][]Container
+	images   map[string][]Container // by the name that pods give
+	pods     map[string][]map[string]any
+	profiles map[profileOf]map[string]any
+	advice   map[object]map[string]any
+}
+
+type object struct{ namespace, kind, name string }
+
+// profileOf names a container of a workload.
+type profileOf struct {
+	object
+	container string
+}
+
+// Running indexes the pods of an inventory.
+func (i *Inventory) Running() *Running {
+	r := &Running{
+		makers: map[string][]Container{}, digests: map[string][]Container{}, images: map[string][]Container{},
+		pods: map[string][]map[string]any{}, profiles: map[profileOf]map[string]any{}, advice: map[object]map[string]any{},
+	}
+	byUID := map[string]map[string]any{}
+	for _, o := range i.Objects {
+		byUID[metadataOf(o, "uid")] = o
+	}
+	for _, o := range i.Objects {
+		switch o["kind"] {
+		case "Pod":
+			r.pod(o, topmost(o, byUID))
+		case "ApplicationProfile":
+			r.profile(o)
+		case "VerticalPodAutoscaler":
+			r.recommendation(o)
+		}
+	}
+	return r
+}
+
+// maxOwners bounds a walk along owner references, which anybody may write.
+const maxOwners = 10
+
+// topmost is the uid of the workload at the end of the owner references.
+func topmost(o map[string]any, byUID map[string]map[string]any) string {
+	for range maxOwners {
+		owner, ok := controller(o)
+		if !ok || owner["kind"] == "Node" {
+			break
+		}
+		up := byUID[text(owner["uid"])]
+		if up == nil || !makesPods(up, nil) {
+			break
+		}
+		o = up
+	}
+	return metadataOf(o, "uid")
+}
+
+func (r *Running) pod(o map[string]any, maker string) {
+	spec, _ := o["spec"].(map[string]any)
+	status, _ := o["status"].(map[string]any)
+	if status["phase"] == "Failed" {
+		return
+	}
+	namespace := metadataOf(o, "namespace")
+	r.pods[namespace] = append(r.pods[namespace], o)
+	security, _ := spec["securityContext"].(map[string]any)
+	for _, list := range []struct{ spec, status string }{{"containers", "containerStatuses"}, {"initContainers", "initContainerStatuses"}} {
+		statuses := map[string]map[string]any{}
+		for _, s := range items(status[list.status]) {
+			statuses[text(s["name"])] = s
+		}
+		for _, s := range items(spec[list.spec]) {
+			name := text(s["name"])
+			status := statuses[name]
+			if status == nil {
+				continue // it never ran
+			}
+			c := Container{Pod: metadataOf(o, "name"), Namespace: namespace, Name: name, Image: text(s["image"]), Spec: s, PodSecurity: security}
+			c.Ready, _ = status["ready"].(bool)
+			c.Restarts, _ = status["restartCount"].(int64)
+			if _, digest, ok := strings.Cut(text(status["imageID"]), "@"); ok {
+				c.Digest = digest
+			}
+			if user, ok := field(status, "user", "linux", "uid").(int64); ok {
+				c.UID = &user
+			}
+			r.makers[maker] = append(r.makers[maker], c)
+			r.images[c.Image] = append(r.images[c.Image], c)
+			if c.Digest != "" {
+				r.digests[c.Digest] = append(r.digests[c.Digest], c)
+			}
+		}
+	}
+}
+
+// Of are the containers of that name, or all if it is empty, of a workload's pods.
+func (r *Running) Of(workload *manifest.Resource, name string) []Container {
+	all := r.makers[metadataOf(workload.Value, "uid")]
+	if name == "" {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(c Container) bool { return c.Name != name })
+}
+
+// Same are the containers that run an image of that digest.
+func (r *Running) Same(digest string) []Container { return r.digests[digest] }
+
+// Named are the containers whose pods give an image that name.
+func (r *Running) Named(image string) []Container { return r.images[image] }
+
+// Pods are the pods of a namespace.
+func (r *Running) Pods(namespace string) []map[string]any { return r.pods[namespace] }
+
+// profile reads what Kubescape's operator saw a workload do
+// (spdx.softwarecomposition.kubescape.io, ApplicationProfile).
+func (r *Running) profile(o map[string]any) {
+	label := func(key string) string { return text(field(o, "metadata", "labels", "kubescape.io/"+key)) }
+	said := func(key string) string { return text(field(o, "metadata", "annotations", "kubescape.io/"+key)) }
+	if said("status") != "completed" || said("completion") == "partial" {
+		return // it is still learning, or came too late to see the start
+	}
+	of := object{label("workload-namespace"), label("workload-kind"), label("workload-name")}
+	for _, c := range items(field(o, "spec", "containers")) {
+		r.profiles[profileOf{of, text(c["name"])}] = c
+	}
+}
+
+// Profile is what a container was seen to do, nil where nobody looked.
+func (r *Running) Profile(workload *manifest.Resource, container string) map[string]any {
+	return r.profiles[profileOf{object{workload.Namespace, workload.Kind, workload.Name}, container}]
+}
+
+// recommendation reads what a VerticalPodAutoscaler would give containers.
+func (r *Running) recommendation(o map[string]any) {
+	of := object{metadataOf(o, "namespace"), text(field(o, "spec", "targetRef", "kind")), text(field(o, "spec", "targetRef", "name"))}
+	r.advice[of] = o
+}
+
+// Recommended is what a VerticalPodAutoscaler recommends a container to
+// request of a resource, and what it is called; empty for none.
+func (r *Running) Recommended(workload *manifest.Resource, container, resource string) (value, by string) {
+	o := r.advice[object{workload.Namespace, workload.Kind, workload.Name}]
+	for _, c := range items(field(o, "status", "recommendation", "containerRecommendations")) {
+		if text(c["containerName"]) == container {
+			return text(field(c, "target", resource)), "VerticalPodAutoscaler " + metadataOf(o, "namespace") + "/" + metadataOf(o, "name")
+		}
+	}
+	return "", ""
+}
+
+// items are the mappings of a list.
+func items(v any) []map[string]any {
+	list, _ := v.([]any)
+	out := make([]map[string]any, 0, len(list))
+	for _, e := range list {
+		if m, ok := e.(map[string]any); ok {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// field is the value that keys lead to, nil where there is none.
+func field(v any, keys ...string) any {
+	for _, k := range keys {
+		m, _ := v.(map[string]any)
+		v = m[k]
+	}
+	return v
+}
