@@ -23,6 +23,8 @@ type Exemption struct {
 	Until    time.Time // the last day on which it counts; zero: it has no end
 	Scope    Scope
 
+	Provider bool // nobody's decision: who provides the cluster runs what it covers
+
 	resource *manifest.Resource // an annotation: only findings of this resource
 	line     int                // a comment: only findings at this line of its file, or in what begins there
 }
@@ -125,6 +127,23 @@ func (o Options) exempt(findings []*Finding, exemptions []*Exemption) (left, exe
 		}
 	}
 	return left, exempted
+}
+
+// provided moves the findings of what the provider of a cluster runs to those
+// that its owner can do nothing about.
+func (r *Result) provided(o Options) {
+	if o.Provided == nil {
+		return
+	}
+	by := &Exemption{Policies: []string{"*"}, Reason: o.Provider + " runs it, and alone can change it", Owner: o.Provider, Provider: true}
+	r.Findings = slices.DeleteFunc(r.Findings, func(f *Finding) bool {
+		if !o.Provided(f.Resource) {
+			return false
+		}
+		f.Exemption = by
+		r.Exempted = append(r.Exempted, f)
+		return true
+	})
 }
 
 // Expired tells whether the finding was exempted until a day before today.

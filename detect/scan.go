@@ -20,13 +20,15 @@ const LatestKubernetes = 37
 // Options say how a tree is judged.
 type Options struct {
 	Policies   []*policy.Policy
-	Kubernetes int                 // minor version of Kubernetes 1.x; 0 means LatestKubernetes
-	Exemptions []*Exemption        // besides those that the manifests hold
-	Known      []string            // names of all policies that there are, on or off; nil means those of Policies
-	Workloads  []manifest.Workload // kinds of extensions that have a pod template
-	Today      time.Time           // what exemptions expire by; zero: none does
-	Reports    []*vuln.Report      // of image scanners, besides those that are objects of the tree
-	Least      policy.Severity     // findings that are less bad are left out; empty: none is
+	Kubernetes int                           // minor version of Kubernetes 1.x; 0 means LatestKubernetes
+	Exemptions []*Exemption                  // besides those that the manifests hold
+	Known      []string                      // names of all policies that there are, on or off; nil means those of Policies
+	Workloads  []manifest.Workload           // kinds of extensions that have a pod template
+	Provider   string                        // of a managed cluster; empty: none
+	Provided   func(*manifest.Resource) bool // what the provider keeps as it is; nil: nothing
+	Today      time.Time                     // what exemptions and versions expire by; zero: none does
+	Reports    []*vuln.Report                // of image scanners, besides those that are objects of the tree
+	Least      policy.Severity               // findings that are less bad are left out; empty: none is
 }
 
 // Result is what a scan says. A policy that could not be evaluated somewhere
@@ -164,6 +166,7 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 	out.Errors = append(out.Errors, wrong...)
 	out.Exemptions = append(out.Exemptions, o.Exemptions...)
 	out.Findings, out.Exempted = o.exempt(out.Findings, out.Exemptions)
+	out.provided(o)
 	return out
 }
 
@@ -239,6 +242,7 @@ func (o Options) context(set *manifest.Set, scans *vuln.Index) policy.Context {
 	}
 	return policy.Context{
 		Kubernetes: cmp.Or(o.Kubernetes, LatestKubernetes),
+		Today:      o.today(),
 		ServiceAccount: func(namespace, name string) (map[string]any, bool) {
 			v, ok := accounts[[2]string{namespace, name}]
 			return v, ok
@@ -251,6 +255,14 @@ func (o Options) context(set *manifest.Set, scans *vuln.Index) policy.Context {
 		Scanned:  scans.Of,
 		Exposure: exposed.of,
 	}
+}
+
+// today is the day as policies compare it.
+func (o Options) today() string {
+	if o.Today.IsZero() {
+		return ""
+	}
+	return o.Today.Format(time.DateOnly)
 }
 
 // Scans are the reports of image scanners: those that were given, and those

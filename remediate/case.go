@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing/fstest"
+	"time"
 
 	"golang.org/x/tools/txtar"
 
@@ -13,6 +14,9 @@ import (
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/fixers"
 )
+
+// caseDay is the day on which every case is judged, so that no case ages.
+var caseDay = time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
 
 // RunCase runs a test case of policies, a txtar archive: it judges the files
 // of the archive, which is a repository with or without a configuration, and
@@ -67,6 +71,7 @@ func written(name string) bool {
 
 // caseProject reads the repository that a case holds, and judges it.
 func caseProject(in *txtar.Archive, o Settings) (*Project, error) {
+	o.Today = caseDay
 	tree := fstest.MapFS{}
 	for _, f := range in.Files {
 		if !written(f.Name) {

@@ -61,6 +61,7 @@ func (p *Project) Join(ctx context.Context, inventory *cluster.Inventory, reposi
 	}
 	judging := p.detect(p.Settings.Selected)
 	judging.Least = p.Settings.Least
+	judging.Provider, judging.Provided = inventory.Provider(), inventory.RunByProvider()
 	p.Result = detect.Join(p.Result, detect.Scan(p.Live.Set, judging), func(r *manifest.Resource) *trace.Source {
 		s := p.Live.Sources[r]
 		if tree == nil && s.Unmanaged() {

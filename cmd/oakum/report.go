@@ -51,9 +51,11 @@ evaluated: nothing can be said, for the reason given.`,
 			if err != nil {
 				return fmt.Errorf("--framework: %w", err)
 			}
-			assessed := frameworks.Judge(chosen, compliance.Scan{
-				Result: p.Result, Policies: p.Settings.Selected, Kubernetes: p.Settings.Kubernetes,
-			})
+			scan := compliance.Scan{Result: p.Result, Policies: p.Settings.Selected, Kubernetes: p.Settings.Kubernetes}
+			if p.Live != nil {
+				scan.Provider = p.Live.Inventory.Provider()
+			}
+			assessed := frameworks.Judge(chosen, scan)
 			found := p.report()
 			r := report.NewCompliance(assessed, found, a.commit(p), len(a.framework) == 0)
 			if err := r.Write(a.out, output, report.Options{Color: a.color(a.out), Version: version, Time: time.Now()}); err != nil {

@@ -54,7 +54,7 @@ func (i *Inventory) sort() {
 
 // Set are the objects that somebody decided on, as resources to be judged: the
 // pods, replica sets and jobs that a workload of the inventory makes are not
-// among them. Names of their files are live:CLUSTER/NAMESPACE/Kind/NAME.
+// among them. The first is the cluster itself: oakum.dev/Cluster. Names of their files are live:CLUSTER/NAMESPACE/Kind/NAME.
 func (i *Inventory) Set(workloads ...manifest.Workload) *manifest.Set {
 	makers := map[string]bool{} // workloads that are judged themselves
 	for _, o := range i.Objects {
@@ -62,7 +62,7 @@ func (i *Inventory) Set(workloads ...manifest.Workload) *manifest.Set {
 			makers[metadataOf(o, "uid")] = true
 		}
 	}
-	set := &manifest.Set{}
+	set := &manifest.Set{Files: []*manifest.File{i.itself().File}}
 	for _, o := range i.Objects {
 		if owner, ok := controller(o); ok && makers[text(owner["uid"])] {
 			continue
@@ -76,6 +76,14 @@ func (i *Inventory) Set(workloads ...manifest.Workload) *manifest.Set {
 		set.Files = append(set.Files, r.File)
 	}
 	return set
+}
+
+// itself is what is known of the cluster as a whole, as an object.
+func (i *Inventory) itself() *manifest.Resource {
+	return manifest.FromObject("live:"+i.Cluster+"/Cluster", map[string]any{
+		"apiVersion": "oakum.dev/v1alpha1", "kind": "Cluster", "metadata": map[string]any{"name": i.Cluster},
+		"spec": map[string]any{"version": i.Kubernetes, "minor": int64(i.Minor()), "provider": i.Provider()},
+	})
 }
 
 func makesPods(o map[string]any, workloads []manifest.Workload) bool {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/oakum-dev/oakum/detect/cluster"
+	"github.com/oakum-dev/oakum/detect/manifest"
 )
 
 // TestMinor: versions as distributions write them.
@@ -65,7 +66,7 @@ func TestSet(t *testing.T) {
 		got = append(got, name)
 	}
 	want := []string{
-		"live:prod/shop/Deployment/web", "live:prod/shop/Prometheus/k8s", "live:prod/shop/StatefulSet/k8s",
+		"live:prod/Cluster", "live:prod/shop/Deployment/web", "live:prod/shop/Prometheus/k8s", "live:prod/shop/StatefulSet/k8s",
 		"live:prod/shop/Pod/kube-apiserver-a", "live:prod/shop/Pod/orphan", "live:prod/shop/ConfigMap/kube-root-ca.crt (nobody's)",
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -181,5 +182,50 @@ func TestNoCluster(t *testing.T) {
 	f.Bind(pflag.NewFlagSet("test", pflag.ContinueOnError))
 	if _, _, err := f.Connect(""); err == nil || !strings.HasPrefix(err.Error(), "no cluster is configured: ") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestProvider: who runs the control plane, and what of the cluster is theirs.
+func TestProvider(t *testing.T) {
+	t.Parallel()
+	node := func(label string) map[string]any {
+		return map[string]any{"apiVersion": "v1", "kind": "Node", "metadata": map[string]any{"name": "a", "labels": map[string]any{label: "x"}}}
+	}
+	for _, c := range []struct {
+		version, label string
+		want           string
+	}{
+		{"v1.31.4-eks-2d5f260", "", "EKS"},
+		{"v1.32.1-gke.1489000", "", "GKE"},
+		{"v1.32.1", "kubernetes.azure.com/cluster", "AKS"},
+		{"v1.32.1", "cloud.google.com/gke-nodepool", "GKE"},
+		{"v1.32.1", "topology.kubernetes.io/zone", ""},
+		{"v1.32.1+k3s1", "", ""},
+	} {
+		inventory := &cluster.Inventory{Kubernetes: c.version, Objects: []map[string]any{node(c.label)}}
+		if got := inventory.Provider(); got != c.want {
+			t.Errorf("%s with label %q is run by %q, want %q", c.version, c.label, got, c.want)
+		}
+	}
+	eks := (&cluster.Inventory{Kubernetes: "v1.31.4-eks-2d5f260"}).RunByProvider()
+	own := (&cluster.Inventory{Kubernetes: "v1.31.4"}).RunByProvider()
+	for _, c := range []struct {
+		kind, namespace, name, label string
+		want                         bool
+	}{
+		{"DaemonSet", "kube-system", "aws-node", "", true},
+		{"ClusterRole", "", "eks:node-manager", "", true},
+		{"Deployment", "kube-system", "cluster-autoscaler", "", false},
+		{"Deployment", "shop", "coredns", "", false}, // a namesake of somebody else
+		{"ClusterRole", "", "cluster-admin", "", false},
+		{"ConfigMap", "kube-system", "x", "eks.amazonaws.com/component", true},
+	} {
+		r := manifest.FromObject("live", map[string]any{"kind": c.kind, "metadata": map[string]any{"name": c.name, "namespace": c.namespace, "labels": map[string]any{c.label: "x"}}})
+		if got := eks(r); got != c.want {
+			t.Errorf("%s is EKS's: %t, want %t", r.ID(), got, c.want)
+		}
+		if own(r) {
+			t.Errorf("%s is a provider's where there is none", r.ID())
+		}
 	}
 }

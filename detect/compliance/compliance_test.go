@@ -23,6 +23,7 @@ var unmapped = map[string]string{
 	"annotation-required":              "silent until parameters say what is asked for",
 	"api-removed":                      "reliability: the API server refuses such a manifest",
 	"deprecated-service-account-field": "an old spelling of what is right",
+	"kubelet-version-skew":             "reliability: what was never tested together",
 	"env-duplicate":                    "a slip of the pen",
 	"hpa-target-missing":               "a slip of the pen",
 	"ingress-backend-missing":          "a slip of the pen",

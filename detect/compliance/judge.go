@@ -30,6 +30,7 @@ type Scan struct {
 	Result     detect.Result
 	Policies   []*policy.Policy // that ran
 	Kubernetes int              // minor version judged for; 0 means detect.LatestKubernetes
+	Provider   string           // who runs the control plane of the cluster that was looked at; empty: its owner
 }
 
 // Assessment is a framework with a judgment for each of its controls, in order.
@@ -159,9 +160,14 @@ func (b *byPolicy) verdict(c *Control, j Judgment) (Verdict, string) {
 		return Manual, "no policy speaks of it"
 	}
 	if reason := b.unknown(c, j); reason != "" {
+		if b.Provider != "" && b.ofControlPlane(c) {
+			return Manual, b.Provider + " runs the control plane: ask what it promises"
+		}
 		return NotEvaluated, reason
 	}
 	switch {
+	case slices.ContainsFunc(j.Exempted, func(f *detect.Finding) bool { return f.Exemption.Provider }):
+		return Manual, "what was found is about what the provider of the cluster runs: ask what it promises"
 	case len(j.Exempted) > 0:
 		return Exempted, ""
 	case !c.Automated:
@@ -205,6 +211,15 @@ func (b *byPolicy) unknown(c *Control, j Judgment) string {
 		return "a part cannot be looked at: " + unique(hidden)
 	}
 	return ""
+}
+
+// ofControlPlane tells controls that speak of nothing but what a provider runs
+// in a managed cluster; kubelets are its customer's.
+func (b *byPolicy) ofControlPlane(c *Control) bool {
+	return !slices.ContainsFunc(c.Policies, func(name string) bool {
+		components := b.policies[name].Match.Components
+		return len(components) == 0 || slices.ContainsFunc(components, func(n string) bool { return n == "kubelet" || n == "kube-proxy" })
+	})
 }
 
 // configuresControlPlane tells whether a kind stands for a control plane whose

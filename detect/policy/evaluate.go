@@ -16,6 +16,7 @@ import (
 // Context is what policies know beyond the resource they look at.
 type Context struct {
 	Kubernetes     int                                                           // minor version of Kubernetes 1.x
+	Today          string                                                        // the day, as 2026-11-23; empty: no day is known, and nothing is over
 	Namespace      func(*manifest.Resource) string                               // where the resource will live; nil: as written
 	ServiceAccount func(namespace, name string) (map[string]any, bool)           // as written in the same tree; nil: none is known
 	Bindings       func(namespace, serviceAccount string) []string               // IDs of the role bindings in the same tree that may grant it something; nil: none is known

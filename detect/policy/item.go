@@ -189,6 +189,8 @@ func (it *item) ResolveName(name string) (any, bool) {
 		return it.value, true
 	case "kubernetes":
 		return int64(it.context.Kubernetes), true
+	case "today":
+		return it.context.Today, true
 	case "namespaceName":
 		return it.namespace(), true
 	case "serviceAccount":
