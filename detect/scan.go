@@ -78,8 +78,8 @@ func (o Options) Wants(apiVersion, kind string) bool {
 var contextKinds = map[string]bool{
 	"ServiceAccount": true, "Namespace": true, "NetworkPolicy": true, "CiliumNetworkPolicy": true,
 	"CiliumClusterwideNetworkPolicy": true, "GlobalNetworkPolicy": true, "AdminNetworkPolicy": true, "ClusterNetworkPolicy": true,
-	"Service": true, "Ingress": true, "HTTPRoute": true, "GRPCRoute": true, "TLSRoute": true, "TCPRoute": true,
-	"LimitRange": true, "RoleBinding": true, "ClusterRoleBinding": true,
+	"Service": true, "Ingress": true, "Gateway": true, "HTTPRoute": true, "GRPCRoute": true, "TLSRoute": true, "TCPRoute": true,
+	"LimitRange": true, "Role": true, "ClusterRole": true, "RoleBinding": true, "ClusterRoleBinding": true,
 }
 
 // Scan evaluates policies over every resource of a set.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/cluster"
+	"github.com/oakum-dev/oakum/detect/graph"
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/render"
 	"github.com/oakum-dev/oakum/detect/trace"
@@ -69,6 +70,7 @@ func (p *Project) Join(ctx context.Context, inventory *cluster.Inventory, reposi
 		}
 		return &s
 	})
+	p.rank(p.Live.Set, graph.Options{Runs: inventory.Runs(), System: inventory.RunByProvider()})
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/graph"
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/detect/render"
@@ -41,6 +42,7 @@ type Project struct {
 	Set            *manifest.Set
 	Result         detect.Result // of the selected policies
 	Live           *Live         // what a cluster says; nil: none was read
+	Graph          *graph.Graph  // who reaches what: in the cluster, or else in the tree
 
 	workloads []manifest.Workload
 	reports   []*vuln.Report // of the settings, and of files of the tree
@@ -71,7 +73,14 @@ func ReadProject(tree fs.FS, o Settings) (*Project, error) {
 	judging := p.detect(o.Selected)
 	judging.Least = o.Least
 	p.Result = detect.Scan(p.Set, judging)
+	p.rank(p.Set, graph.Options{})
 	return p, nil
+}
+
+// rank says how much the findings matter, by who reaches what among resources.
+func (p *Project) rank(set *manifest.Set, o graph.Options) {
+	p.Graph = graph.New(set, o)
+	detect.Rank(p.Result, p.Graph)
 }
 
 func (p *Project) wants() manifest.Wants {
