@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -39,24 +40,16 @@ type Need struct {
 	Exists    string   `yaml:"exists"` // where the set has a ConfigMap of this name
 }
 
-// Escalations is the table of the rights that lead further.
-func Escalations() ([]Escalation, error) {
+// Escalations is the table of the rights that lead further, for reading only.
+var Escalations = sync.OnceValue(func() []Escalation {
 	var out []Escalation
 	d := yaml.NewDecoder(bytes.NewReader(escalationTable))
 	d.KnownFields(true)
 	if err := d.Decode(&out); err != nil {
-		return nil, fmt.Errorf("reading the table of escalations: %w", err)
-	}
-	return out, nil
-}
-
-func mustEscalations() []Escalation {
-	out, err := Escalations()
-	if err != nil {
-		panic(err) // a test reads it
+		panic(fmt.Sprintf("the table of escalations, which is part of the program: %v", err))
 	}
 	return out
-}
+})
 
 // met is a need that a rule meets.
 type met struct {

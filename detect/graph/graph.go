@@ -189,11 +189,14 @@ func (n node) String() string {
 	case group:
 		return n.name
 	case granted:
-		return "the rights of " + n.name + within(n.namespace)
+		if n.namespace == everywhere {
+			return n.name + " everywhere"
+		}
+		return n.name + strings.Replace(within(n.namespace), " of ", " in ", 1)
 	case joint:
-		return "part of it"
+		return "a part of the rights"
 	case makesPods:
-		return "pods" + within(n.namespace)
+		return "new pods" + within(n.namespace)
 	case runsCode:
 		return "the pods" + within(n.namespace)
 	case getsTokens:

@@ -91,8 +91,8 @@ func (g *Graph) steps(w way, n int32) []Step {
 	for n != w.to && len(out) < maxSteps {
 		e := g.edges[w.next[n]]
 		if e.says == "" && len(out) > 0 {
-			if g.nodes[e.to].String() != "Secrets" { // of which namespace is said already
-				out[len(out)-1].To = g.nodes[e.to].String()
+			if to := g.nodes[e.to]; to.what != goal || Goal(to.name) == ClusterAdmin { // which node or Secrets it is, is said already
+				out[len(out)-1].To = to.String()
 			}
 		} else {
 			out = append(out, Step{g.nodes[n].String(), g.nodes[e.to].String(), e.says, e.opens})
