@@ -1,41 +1,24 @@
 package detect
 
 import (
-	"path"
-	"slices"
+	"sync"
 
-	"k8s.io/apimachinery/pkg/labels"
-
+	"github.com/oakum-dev/oakum/detect/graph"
 	"github.com/oakum-dev/oakum/detect/manifest"
 )
 
-// exposures are what of a tree decides how far a break-in reaches.
+// exposures say how far a break-in reaches, as far as it decides how bad a
+// vulnerability is.
 type exposures struct {
-	services []*manifest.Resource
-	routes   []*manifest.Resource // Ingress, and the routes of Gateway API
-	rights   []*manifest.Resource // role bindings
+	ways     func() *graph.Exposures
+	access   func() *graph.Access
 	accounts map[[2]string]map[string]any
 }
 
-// routeKinds lead requests from outside to services, by API group and kind.
-var routeKinds = map[string]bool{
-	"networking.k8s.io/Ingress":           true,
-	"extensions/Ingress":                  true,
-	"gateway.networking.k8s.io/HTTPRoute": true,
-	"gateway.networking.k8s.io/GRPCRoute": true,
-	"gateway.networking.k8s.io/TLSRoute":  true,
-	"gateway.networking.k8s.io/TCPRoute":  true,
-}
-
-func (e *exposures) add(r *manifest.Resource) {
-	switch {
-	case r.Partial:
-	case r.Kind == "Service" && r.APIVersion == "v1":
-		e.services = append(e.services, r)
-	case routeKinds[r.Group()+"/"+r.Kind]:
-		e.routes = append(e.routes, r)
-	case (r.Kind == "RoleBinding" || r.Kind == "ClusterRoleBinding") && r.Group() == "rbac.authorization.k8s.io":
-		e.rights = append(e.rights, r)
+func newExposures(set *manifest.Set, accounts map[[2]string]map[string]any) *exposures {
+	return &exposures{
+		sync.OnceValue(func() *graph.Exposures { return graph.NewExposures(set) }),
+		sync.OnceValue(func() *graph.Access { return graph.NewAccess(set) }), accounts,
 	}
 }
 
@@ -46,7 +29,10 @@ func (e *exposures) of(r *manifest.Resource, container map[string]any) []string 
 	if !ok {
 		return []string{}
 	}
-	out := e.reached(r, template)
+	out := []string{}
+	for _, way := range e.ways().Of(r) {
+		out = append(out, way.String()+" leads to it")
+	}
 	if field(container, "securityContext", "privileged") == true {
 		out = append(out, "the container is privileged")
 	}
@@ -65,96 +51,12 @@ func (e *exposures) of(r *manifest.Resource, container map[string]any) []string 
 	if mounts == nil {
 		mounts = e.accounts[[2]string{r.Namespace, account}]["automountServiceAccountToken"]
 	}
-	for _, binding := range e.rights {
-		if mounts != false && gives(binding, r, account) {
-			return append(out, binding.ID()+" gives its service account rights")
+	if mounts != false {
+		if binding := e.access().Bound(r); binding != nil {
+			out = append(out, binding.ID()+" gives its service account rights")
 		}
 	}
 	return out
-}
-
-// reached lists the services and routes that lead to a pod from outside.
-func (e *exposures) reached(r *manifest.Resource, template map[string]any) []string {
-	out := []string{}
-	written, _ := field(template, "metadata", "labels").(map[string]any)
-	set := labels.Set{}
-	for k, v := range written {
-		set[k], _ = v.(string)
-	}
-	for _, s := range e.services {
-		selector, _ := field(s.Value, "spec", "selector").(map[string]any)
-		if !near(s, r) || !selected(selector, set) {
-			continue
-		}
-		if t, _ := field(s.Value, "spec", "type").(string); t == "LoadBalancer" || t == "NodePort" {
-			out = append(out, s.ID()+" ("+t+") leads to it")
-		}
-		for _, route := range e.routes {
-			if near(route, s) && leads(route.Value["spec"], s.Name) {
-				out = append(out, route.ID()+" leads to it")
-			}
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// gives tells whether a role binding names the service account of a pod. What
-// it gives to whole groups tells nothing of this pod.
-func gives(binding, r *manifest.Resource, account string) bool {
-	subjects, _ := binding.Value["subjects"].([]any)
-	return slices.ContainsFunc(subjects, func(s any) bool {
-		if field(s, "kind") != "ServiceAccount" || field(s, "name") != account {
-			return false
-		}
-		namespace, _ := field(s, "namespace").(string)
-		if namespace != "" && r.Namespace != "" {
-			return namespace == r.Namespace
-		}
-		return path.Dir(binding.File.Path) == path.Dir(r.File.Path)
-	})
-}
-
-func selected(selector map[string]any, set labels.Set) bool {
-	for k, v := range selector {
-		if have, ok := set[k]; !ok || have != v {
-			return false
-		}
-	}
-	return len(selector) > 0
-}
-
-// near tells whether two resources belong together: to one namespace or, where
-// a file leaves that open, to one directory.
-func near(a, b *manifest.Resource) bool {
-	if a.Namespace != "" && b.Namespace != "" {
-		return a.Namespace == b.Namespace
-	}
-	return path.Dir(a.File.Path) == path.Dir(b.File.Path)
-}
-
-// leads tells whether an Ingress or a route sends requests to a service.
-func leads(v any, service string) bool {
-	switch v := v.(type) {
-	case map[string]any:
-		if v["serviceName"] == service || field(v, "service", "name") == service {
-			return true
-		}
-		backends, _ := v["backendRefs"].([]any)
-		for _, b := range backends {
-			if kind := field(b, "kind"); field(b, "name") == service && (kind == nil || kind == "Service") {
-				return true
-			}
-		}
-		for _, e := range v {
-			if leads(e, service) {
-				return true
-			}
-		}
-	case []any:
-		return slices.ContainsFunc(v, func(e any) bool { return leads(e, service) })
-	}
-	return false
 }
 
 // field is the value that keys lead to, nil where there is none.

@@ -230,9 +230,7 @@ func (o Options) context(set *manifest.Set, scans *vuln.Index) policy.Context {
 	tree := newTree(set)
 	accounts := map[[2]string]map[string]any{}
 	var bound bindings
-	exposed := exposures{accounts: accounts}
 	for r := range set.Resources {
-		exposed.add(r)
 		switch {
 		case r.Kind == "ServiceAccount" && r.APIVersion == "v1":
 			accounts[[2]string{r.Namespace, r.Name}] = r.Value
@@ -240,6 +238,7 @@ func (o Options) context(set *manifest.Set, scans *vuln.Index) policy.Context {
 			bound.add(r)
 		}
 	}
+	exposed := newExposures(set, accounts)
 	return policy.Context{
 		Kubernetes: cmp.Or(o.Kubernetes, LatestKubernetes),
 		Today:      o.today(),

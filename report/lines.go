@@ -21,11 +21,11 @@ var (
 )
 
 // annotations prints open findings as workflow commands of GitHub Actions, the
-// worst first: GitHub shows ten of a level.
+// worst first, of the same severity the riskiest: GitHub shows ten of a level.
 func (r *Report) annotations(w io.Writer) error {
 	findings := r.Open()
 	slices.SortStableFunc(findings, func(a, b Finding) int {
-		return cmp.Compare(slices.Index(policy.Severities, a.Severity), slices.Index(policy.Severities, b.Severity))
+		return cmp.Or(cmp.Compare(slices.Index(policy.Severities, a.Severity), slices.Index(policy.Severities, b.Severity)), cmp.Compare(b.score(), a.score()))
 	})
 	for _, e := range r.Errors {
 		_, err := fmt.Fprintf(w, "::error file=%s,line=%d,col=%d,title=oakum::%s\n",

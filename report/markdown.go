@@ -21,6 +21,12 @@ func (r *Report) markdown() string {
 		}
 		fmt.Fprintf(&b, "- `%s` %s\n", code(where(e)), cell(e.Message))
 	}
+	if first := r.First(); len(first) > 0 {
+		b.WriteString("\n| Risk | Look at these first | Because |\n|---|---|---|\n")
+		for _, f := range first {
+			fmt.Fprintf(&b, "| %d | `%s` %s | %s |\n", f.score(), code(f.Location.String()), cell(f.says()), cell(f.because()))
+		}
+	}
 	findings, count := r.Open(), map[string]int{}
 	for _, f := range findings {
 		count[f.Location.File]++

@@ -45,6 +45,13 @@ func (r *Report) table(w io.Writer, o Options) error {
 	for _, e := range r.Errors {
 		fmt.Fprintf(b, "%s\n", paint("31", lineStart(where(e))+": error: "+printable(e.Message)))
 	}
+	if first := r.First(); len(first) > 0 {
+		fmt.Fprintln(b, paint("1", "look at these first (risk, of 100)"))
+		for _, f := range first {
+			fmt.Fprintf(b, "  %3d  %s  %s  %s\n       %s\n", f.score(), lineStart(f.Location.String()), printable(f.says()), paint("2", "["+f.Policy+"]"), paint("2", f.because()))
+		}
+		fmt.Fprintln(b)
+	}
 	fmt.Fprintln(b, r.summary())
 	return b.Flush()
 }

@@ -38,8 +38,8 @@ type rule struct {
 type grant struct {
 	binding   *manifest.Resource
 	field     manifest.Path // to the subject
-	role      *role
-	namespace string // where it holds
+	role      *role         // nil: it is not there, and nothing is known of it
+	namespace string        // where it holds
 }
 
 // Subject is who asks.
@@ -159,10 +159,7 @@ func (a *Access) bind(b *manifest.Resource) {
 	} else if kind != "Role" || b.Kind == "ClusterRoleBinding" {
 		return // no such reference gives anything
 	}
-	if g.role = a.roles[key]; g.role == nil {
-		if kind != "ClusterRole" || a.builtin[name] == nil {
-			return
-		}
+	if g.role = a.roles[key]; g.role == nil && kind == "ClusterRole" {
 		g.role = a.builtin[name]
 	}
 	subjects := list(b.Value, "subjects")
@@ -195,6 +192,19 @@ func (a *Access) bind(b *manifest.Resource) {
 	}
 }
 
+// Bound is the first binding that names the service account of a workload, nil
+// for none. What whole groups are given tells nothing of this one.
+func (a *Access) Bound(r *manifest.Resource) *manifest.Resource {
+	w := workloadOf(r, a.places)
+	if w == nil {
+		return nil
+	}
+	for _, g := range a.bindings["u:"+accountUser+w.namespace+":"+w.account] {
+		return g.binding
+	}
+	return nil
+}
+
 // Allows tells whether a subject may do something, by RBAC.
 func (a *Access) Allows(s Subject, q Request) bool {
 	if slices.Contains(s.Groups, masters) {
@@ -202,7 +212,7 @@ func (a *Access) Allows(s Subject, q Request) bool {
 	}
 	allows := func(key string) bool {
 		return slices.ContainsFunc(a.bindings[key], func(g *grant) bool {
-			return (g.namespace == everywhere || q.Namespace != "" && g.namespace == q.Namespace) &&
+			return g.role != nil && (g.namespace == everywhere || q.Namespace != "" && g.namespace == q.Namespace) &&
 				slices.ContainsFunc(g.role.rules, func(r rule) bool { return r.allows(q) })
 		})
 	}

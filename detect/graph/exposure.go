@@ -14,7 +14,7 @@ import (
 type Exposures struct {
 	places    places
 	services  *bySelector
-	policies  *bySelector                // of Kubernetes' own kind
+	policies  *bySelector                        // of Kubernetes' own kind
 	routes    map[[2]string][]*manifest.Resource // by namespace and name of a service they lead to
 	gateways  map[[2]string]*manifest.Resource
 	entrances map[string][]*workload // by namespace: what a service takes straight from outside
@@ -65,8 +65,11 @@ type Exposure struct {
 
 // String says it in words that go on "… leads to it".
 func (e Exposure) String() string {
-	if e.How == "" {
+	switch {
+	case e.How == "":
 		return e.Resource.ID()
+	case len(e.Policies) > 0 && e.Policies[0] == "host-port":
+		return e.How
 	}
 	return e.Resource.ID() + " (" + e.How + ")"
 }

@@ -16,6 +16,9 @@ func (b *builder) grants() {
 		}
 		held := b.access.bindings[key]
 		for _, h := range held {
+			if h.role == nil {
+				continue
+			}
 			if role := g.role(h.role, h.namespace); role >= 0 {
 				b.edge(id, role, 1, h.binding.ID()+" gives it "+h.role.name, h.opening())
 			}
@@ -203,7 +206,7 @@ func (g *granting) links(escalation int, space string, held []*grant) ([][]link,
 	e := g.table[escalation]
 	out := make([][]link, len(e.Needs))
 	for _, h := range held {
-		if h.namespace != space && h.namespace != everywhere {
+		if h.role == nil || h.namespace != space && h.namespace != everywhere {
 			continue
 		}
 		i := slices.IndexFunc(h.role.match(g.table), func(m match) bool { return m.escalation == escalation })

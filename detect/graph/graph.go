@@ -100,17 +100,17 @@ const everywhere = "*"
 
 type builder struct {
 	*Graph
-	exposed *Exposures
-	options Options
-	places  places
-	known   map[node]int32
-	holds   map[string][]int32 // namespaces: nodes of workloads
-	tokens  map[string][]int32 // namespaces: nodes of service accounts
-	order   []string           // namespaces that have one of them
-	secrets map[[2]string][]string
-	spaces  map[string]*manifest.Resource // Namespace objects
-	placed  bool                          // it is known which pods run where
-	masters map[string]bool               // names of control-plane nodes
+	exposed    *Exposures
+	options    Options
+	places     places
+	known      map[node]int32
+	holds      map[string][]int32 // namespaces: nodes of workloads
+	tokens     map[string][]int32 // namespaces: nodes of service accounts
+	order      []string           // namespaces that have one of them
+	secrets    map[[2]string][]string
+	spaces     map[string]*manifest.Resource // Namespace objects
+	placed     bool                          // it is known which pods run where
+	masters    map[string]bool               // names of control-plane nodes
 	machines   []string
 	configMaps map[string]bool // of kube-system
 }
