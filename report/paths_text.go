@@ -44,6 +44,14 @@ func (f CutFix) does() string {
 	return "by hand: " + f.Message
 }
 
+// on says which paths it is on.
+func (f CutFix) on() string {
+	if f.Closes == 0 {
+		return "longer ways only, which would be left"
+	}
+	return plural(f.Closes, "path")
+}
+
 // begin is where a path begins, from outside where something leads there.
 func (p Path) begin() string {
 	if len(p.Exposed) == 0 {
@@ -67,7 +75,7 @@ func (p *Paths) table(limit int, o Options) string {
 	fmt.Fprintln(&b, paint("1", p.headline()))
 	for i, f := range p.Cut.Fixes {
 		fmt.Fprintf(&b, "  %d. %s  %s\n     %s  %s\n", i+1, f.Resource.printed(), printable(f.does()), lineStart(f.Location.String()),
-			paint("2", fmt.Sprintf("[%s] %s, on %s", f.Policy, f.Safety, plural(f.Closes, "path"))))
+			paint("2", fmt.Sprintf("[%s] %s, on %s", f.Policy, f.Safety, f.on())))
 	}
 	for _, goal := range graph.Goals {
 		paths := p.to(goal)

@@ -102,7 +102,10 @@ func paths(g *graph.Graph) string {
 
 func opens(all []graph.Opening) string {
 	var out []string
-	for _, o := range all {
+	for i, o := range all {
+		if i > 0 && all[i-1].Resource == o.Resource {
+			continue // another field of it
+		}
 		s := o.Resource.ID()
 		if o.Field != nil {
 			s += " " + o.Field.String()

@@ -3,6 +3,8 @@ package graph
 import (
 	"slices"
 	"strings"
+
+	"github.com/oakum-dev/oakum/detect/manifest"
 )
 
 // grants adds what the roles give to those who are bound to them.
@@ -20,7 +22,7 @@ func (b *builder) grants() {
 				continue
 			}
 			if role := g.role(h.role, h.namespace); role >= 0 {
-				b.edge(id, role, 1, h.binding.ID()+" gives it "+h.role.name, h.opening())
+				b.edge(id, role, 1, h.binding.ID()+" gives it "+h.role.name, h.openings()...)
 			}
 		}
 		g.together(id, key, held)
@@ -33,11 +35,12 @@ type granting struct {
 	useless map[node]bool // roles that lead nowhere
 }
 
-// opening is the binding, as what opens a step.
-func (h *grant) opening() Opening {
-	return Opening{Resource: h.binding, Field: h.field, Policies: []string{
-		"rbac-anonymous-bound", "rbac-cluster-admin-binding", "rbac-authenticated-bound", "rbac-default-service-account-bound",
-	}}
+// openings are the fields of the binding that open a step.
+func (h *grant) openings() []Opening {
+	return []Opening{
+		{Resource: h.binding, Field: h.field, Policies: []string{"rbac-anonymous-bound", "rbac-authenticated-bound", "rbac-default-service-account-bound"}},
+		{Resource: h.binding, Field: manifest.Path{{Key: "roleRef"}, {Key: "name"}}, Policies: []string{"rbac-cluster-admin-binding"}},
+	}
 }
 
 // role is the node of a role where it is bound, -1 where nothing of it leads further.
@@ -173,7 +176,7 @@ func (g *granting) together(id int32, key string, own []*grant) {
 					says = "it has a part of the rights to " + e.Says
 				}
 				for _, s := range steps {
-					g.edge(from, to, 1, says+" ("+s.grant.binding.ID()+")", append(s.opening(e.Policies), s.grant.opening())...)
+					g.edge(from, to, 1, says+" ("+s.grant.binding.ID()+")", append(s.opening(e.Policies), s.grant.openings()...)...)
 				}
 				from = to
 			}

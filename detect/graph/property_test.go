@@ -114,7 +114,7 @@ func mend(o graph.Opening) {
 	case "ClusterRole":
 		v["rules"].([]any)[o.Field[1].Index] = object{}
 	case "ClusterRoleBinding", "RoleBinding":
-		v["subjects"].([]any)[o.Field[1].Index] = object{}
+		v["subjects"] = []any{}
 	case "Pod":
 		spec := v["spec"].(object)
 		switch o.Field[1].Key {
