@@ -20,8 +20,11 @@ func (f Finding) score() int {
 	return f.Risk.Score
 }
 
-// because is what makes its risk, in a line.
-func (f Finding) because() string { return printable(strings.Join(f.Risk.Because, "; ")) }
+// Stands tells a finding that its surroundings make worth naming first.
+func (f Finding) Stands() bool { return f.score() >= leastRisk }
+
+// Because is what makes its risk, in a line.
+func (f Finding) Because() string { return printable(strings.Join(f.Risk.Because, "; ")) }
 
 // First are the open findings to look at first, the riskiest before the
 // others: none where there are few, or nothing stands out.
@@ -30,7 +33,7 @@ func (r *Report) First() []Finding {
 	if len(findings) <= manyFindings {
 		return nil
 	}
-	findings = slices.DeleteFunc(findings, func(f Finding) bool { return f.score() < leastRisk })
+	findings = slices.DeleteFunc(findings, func(f Finding) bool { return !f.Stands() })
 	slices.SortStableFunc(findings, func(a, b Finding) int { return cmp.Compare(b.score(), a.score()) })
 	return findings[:min(len(findings), firstOnes)]
 }

@@ -3,7 +3,6 @@ package report
 import (
 	"html/template"
 	"io"
-	"strings"
 
 	"github.com/oakum-dev/oakum/detect/policy"
 )
@@ -46,7 +45,7 @@ func (r *Report) html(w io.Writer, o Options) error {
 	return pageTemplate.Execute(w, page)
 }
 
-var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"text": printable, "where": where, "says": Finding.says, "looked": Summary.looked, "join": func(s []string) string { return strings.Join(s, "; ") }}).Parse(`<!doctype html>
+var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"text": printable, "where": where, "says": Finding.says, "looked": Summary.looked}).Parse(`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -74,7 +73,7 @@ th { font-weight: 600; } td.n, th.n { text-align: right; } small { color: var(--
 <table>
 <thead><tr><th scope="col" class="n">Line</th><th scope="col">Severity</th><th scope="col">Finding</th><th scope="col">Fix</th></tr></thead>
 <tbody>
-{{range .Findings}}<tr class="{{.Severity}}"><td class="n">{{with .Location.Line}}{{.}}{{end}}</td><td><b class="sev">{{.Severity}}</b></td><td>{{text (says .)}}<br><small>{{text .Resource.Kind}} {{text .Resource.Name}} · {{.Policy}}{{with .Risk}}<br>risk {{.Score}}: {{text (join .Because)}}{{end}}</small></td><td>{{if .Fix.Available}}{{text .Fix.Title}} <small>({{.Fix.Safety}})</small>{{else}}<small>{{text .Fix.Reason}}</small>{{end}}</td></tr>
+{{range .Findings}}<tr class="{{.Severity}}"><td class="n">{{with .Location.Line}}{{.}}{{end}}</td><td><b class="sev">{{.Severity}}</b></td><td>{{text (says .)}}<br><small>{{text .Resource.Kind}} {{text .Resource.Name}} · {{.Policy}}{{if .Stands}}<br>risk {{.Risk.Score}}: {{.Because}}{{end}}</small></td><td>{{if .Fix.Available}}{{text .Fix.Title}} <small>({{.Fix.Safety}})</small>{{else}}<small>{{text .Fix.Reason}}</small>{{end}}</td></tr>
 {{end}}</tbody>
 </table>
 {{end}}{{if .Summary.Exempted}}<h2>exempted</h2>

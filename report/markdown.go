@@ -24,7 +24,7 @@ func (r *Report) markdown() string {
 	if first := r.First(); len(first) > 0 {
 		b.WriteString("\n| Risk | Look at these first | Because |\n|---|---|---|\n")
 		for _, f := range first {
-			fmt.Fprintf(&b, "| %d | `%s` %s | %s |\n", f.score(), code(f.Location.String()), cell(f.says()), cell(f.because()))
+			fmt.Fprintf(&b, "| %d | `%s` %s | %s |\n", f.score(), code(f.Location.String()), cell(f.says()), cell(f.Because()))
 		}
 	}
 	findings, count := r.Open(), map[string]int{}

@@ -28,8 +28,11 @@ func (p *Paths) headline() string {
 	}
 	fixes := strings.Replace(plural(len(p.Cut.Fixes), "fix"), "fixs", "fixes", 1)
 	if p.Cut.Closes == total {
-		if total == 1 {
+		switch total {
+		case 1:
 			return fmt.Sprintf("%s %s the only path to cluster-admin", fixes, verb)
+		case 2:
+			return fmt.Sprintf("%s %s both paths to cluster-admin", fixes, verb)
 		}
 		return fmt.Sprintf("%s %s all %d paths to cluster-admin", fixes, verb, total)
 	}

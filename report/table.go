@@ -48,7 +48,7 @@ func (r *Report) table(w io.Writer, o Options) error {
 	if first := r.First(); len(first) > 0 {
 		fmt.Fprintln(b, paint("1", "look at these first (risk, of 100)"))
 		for _, f := range first {
-			fmt.Fprintf(b, "  %3d  %s  %s  %s\n       %s\n", f.score(), lineStart(f.Location.String()), printable(f.says()), paint("2", "["+f.Policy+"]"), paint("2", f.because()))
+			fmt.Fprintf(b, "  %3d  %s  %s  %s\n       %s\n", f.score(), lineStart(f.Location.String()), printable(f.says()), paint("2", "["+f.Policy+"]"), paint("2", f.Because()))
 		}
 		fmt.Fprintln(b)
 	}
