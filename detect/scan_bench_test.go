@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/oakum-dev/oakum/detect"
+	"github.com/oakum-dev/oakum/detect/graph"
 	"github.com/oakum-dev/oakum/detect/manifest"
 	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
@@ -109,3 +110,17 @@ spec:
           securityContext: *strict
       volumes: [{name: tmp, emptyDir: {}}]
 `
+
+// BenchmarkRank builds the graph of the corpus, and ranks its findings.
+func BenchmarkRank(b *testing.B) {
+	dir, o := corpus.Dir(b), detect.Options{Policies: library(b)}
+	set, err := manifest.Read(os.DirFS(dir), manifest.Options{Wants: o.Wants})
+	if err != nil {
+		b.Fatal(err)
+	}
+	result := detect.Scan(set, o)
+	b.ReportAllocs()
+	for b.Loop() {
+		detect.Rank(result, graph.New(set, graph.Options{}))
+	}
+}
