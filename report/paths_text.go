@@ -80,6 +80,9 @@ func (p *Paths) table(limit int, o Options) string {
 		fmt.Fprintf(&b, "  %d. %s  %s\n     %s  %s\n", i+1, f.Resource.printed(), printable(f.does()), lineStart(f.Location.String()),
 			paint("2", fmt.Sprintf("[%s] %s, on %s", f.Policy, f.Safety, f.on())))
 	}
+	for _, path := range p.Cut.Open[:min(len(p.Cut.Open), limit)] {
+		fmt.Fprintf(&b, "  left open: from %s, in %s that no finding tells of\n", printable(path.From), plural(len(path.Steps), "step"))
+	}
 	for _, goal := range graph.Goals {
 		paths := p.to(goal)
 		if len(paths) == 0 {
@@ -104,13 +107,13 @@ func (p *Paths) table(limit int, o Options) string {
 
 func (r Resource) printed() string { return printable(r.id()) }
 
-// where is the place of a step, and the policy that tells of it.
+// where is the place of a step, and the policy that tells of it, if one does.
 func (s Step) where() string {
 	if s.Location == nil {
 		return ""
 	}
 	if s.Policy == "" {
-		return s.Location.String()
+		return s.Location.String() + " (no finding)"
 	}
 	return s.Location.String() + " [" + s.Policy + "]"
 }
@@ -133,6 +136,9 @@ func (p *Paths) markdown(limit int) string {
 	}
 	for _, f := range p.Cut.Fixes {
 		fmt.Fprintf(&b, "| %s: %s | `%s` | %s | %d | `%s` |\n", cell(f.Resource.id()), cell(f.does()), code(f.Location.String()), f.Safety, f.Closes, code(f.Policy))
+	}
+	for _, path := range p.Cut.Open[:min(len(p.Cut.Open), limit)] {
+		fmt.Fprintf(&b, "\nLeft open: from %s, in %s that no finding tells of.\n", cell(path.From), plural(len(path.Steps), "step"))
 	}
 	for _, goal := range graph.Goals {
 		paths := p.to(goal)

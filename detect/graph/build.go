@@ -291,11 +291,10 @@ func (b *builder) close() {
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		id, ok := b.known[node{what: machine, name: name}]
-		if !ok && !(chosen && b.placed) {
+		if _, ok := b.known[node{what: machine, name: name}]; !ok && !(chosen && b.placed) {
 			continue
 		}
-		id = b.machine(name)
+		id := b.machine(name)
 		if chosen && b.placed {
 			b.edge(every, id, 0, "")
 		}

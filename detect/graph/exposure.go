@@ -30,7 +30,8 @@ type bySelector struct {
 func newBySelector(keys ...string) *bySelector {
 	return &bySelector{
 		func(r *manifest.Resource) any { return field(r.Value, keys...) },
-		map[[3]string][]*manifest.Resource{}, map[string][]*manifest.Resource{},
+		map[[3]string][]*manifest.Resource{},
+		map[string][]*manifest.Resource{},
 	}
 }
 

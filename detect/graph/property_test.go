@@ -51,9 +51,16 @@ func randomWorld(r *rand.Rand) *world {
 		add("v1", "Pod", namespace(), fmt.Sprint("pod", i), object{"spec": spec})
 	}
 	rights := [][3]string{
-		{"", "pods", "create"}, {"", "pods/exec", "create"}, {"", "secrets", "get"}, {"", "serviceaccounts/token", "create"}, {"*", "*", "*"},
-		{"rbac.authorization.k8s.io", "clusterroles", "bind"}, {"rbac.authorization.k8s.io", "clusterrolebindings", "create"},
-		{"rbac.authorization.k8s.io", "rolebindings", "create"}, {"", "nodes/proxy", "get"}, {"", "configmaps", "get"},
+		{"", "pods", "create"},
+		{"", "pods/exec", "create"},
+		{"", "secrets", "get"},
+		{"", "serviceaccounts/token", "create"},
+		{"*", "*", "*"},
+		{"rbac.authorization.k8s.io", "clusterroles", "bind"},
+		{"rbac.authorization.k8s.io", "clusterrolebindings", "create"},
+		{"rbac.authorization.k8s.io", "rolebindings", "create"},
+		{"", "nodes/proxy", "get"},
+		{"", "configmaps", "get"},
 	}
 	for i := range r.IntN(4) {
 		var rules []any

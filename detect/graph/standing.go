@@ -11,8 +11,6 @@ import (
 type Standing struct {
 	Exposures []Exposure   // ways in from outside
 	Rights    []string     // what its service account may do that leads further: "create pods in every namespace"
-	Escapes   []string     // ways out of its pods to their node: "runs privileged (container web)"
-	Shares    []string     // what its pods share with their node
 	Steps     map[Goal]int // from its pods to a goal; absent: nothing leads there
 }
 
@@ -21,6 +19,7 @@ type Ranking struct {
 	graph *Graph
 	ways  map[Goal]way
 	lines map[*manifest.Resource][]line
+	known map[*workload]Standing
 	leads map[*manifest.Resource][]*manifest.Resource // workloads by what exposes them, once somebody asked
 }
 
@@ -38,7 +37,7 @@ type Passage struct {
 
 // Rank prepares answers about a graph.
 func (g *Graph) Rank() *Ranking {
-	r := &Ranking{graph: g, ways: map[Goal]way{}, lines: map[*manifest.Resource][]line{}}
+	r := &Ranking{graph: g, ways: map[Goal]way{}, lines: map[*manifest.Resource][]line{}, known: map[*workload]Standing{}}
 	reached := g.from(g.entries, nil)
 	through := map[Goal][]int32{}
 	for _, goal := range Goals {
@@ -91,10 +90,10 @@ func (r *Ranking) Workload(of *manifest.Resource) (Standing, bool) {
 	if w == nil {
 		return Standing{}, false
 	}
-	s := Standing{Exposures: w.exposures, Shares: w.shares(), Steps: map[Goal]int{}}
-	for _, b := range w.breakouts() {
-		s.Escapes = append(s.Escapes, b.says)
+	if s, ok := r.known[w]; ok {
+		return s, true
 	}
+	s := Standing{Exposures: w.exposures, Steps: map[Goal]int{}}
 	if w.mounts {
 		s.Rights = g.rights(w.holds)
 	}
@@ -103,6 +102,7 @@ func (r *Ranking) Workload(of *manifest.Resource) (Standing, bool) {
 			s.Steps[goal] = len(g.steps(way, w.node))
 		}
 	}
+	r.known[w] = s
 	return s, true
 }
 

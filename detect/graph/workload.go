@@ -201,17 +201,6 @@ func (w *workload) breakouts() []breakout {
 	return out
 }
 
-// shares says what the pods share with their node.
-func (w *workload) shares() []string {
-	var out []string
-	for _, ns := range [][2]string{{"hostNetwork", "network"}, {"hostPID", "processes"}, {"hostIPC", "memory"}} {
-		if field(w.spec, ns[0]) == true {
-			out = append(out, "the pod shares the "+ns[1]+" of its node")
-		}
-	}
-	return out
-}
-
 // ruled tells pods that may run on a node of the control plane.
 func (w *workload) ruled() bool {
 	selector, _ := field(w.spec, "nodeSelector").(map[string]any)
