@@ -14,13 +14,15 @@ type Tree struct {
 	Repository string // its address; empty: not known
 
 	byName map[object][]candidate // without a namespace
+	all    []candidate
 }
 
 // candidate is a resource that may decide an object.
 type candidate struct {
 	namespace string
 	dir       string // of the kustomization that renders it so; empty: as written
-	resource  *manifest.Resource
+	resource  *manifest.Resource // nil: a kustomization generates it
+	value     map[string]any
 }
 
 // NewTree takes the resources of a tree, and what each of its kustomizations,
@@ -32,7 +34,7 @@ func NewTree(set *manifest.Set, rendered map[string][]render.Object) *Tree {
 		if r.Partial {
 			continue
 		}
-		t.add(r.Group(), r.Kind, r.Name, candidate{namespace: r.Namespace, resource: r})
+		t.add(r.Group(), r.Kind, r.Name, candidate{namespace: r.Namespace, resource: r, value: r.Value})
 		files[r.File.Path] = append(files[r.File.Path], r)
 	}
 	for dir, objects := range rendered {
@@ -41,9 +43,7 @@ func NewTree(set *manifest.Set, rendered map[string][]render.Object) *Tree {
 			if !ok {
 				group = ""
 			}
-			if r := written(files[o.Origin], group, o); r != nil {
-				t.add(group, o.Kind, o.Name, candidate{o.Namespace, dir, r})
-			}
+			t.add(group, o.Kind, o.Name, candidate{o.Namespace, dir, written(files[o.Origin], group, o), o.Value})
 		}
 	}
 	return t
@@ -52,6 +52,7 @@ func NewTree(set *manifest.Set, rendered map[string][]render.Object) *Tree {
 func (t *Tree) add(group, kind, name string, c candidate) {
 	id := object{group: group, kind: kind, name: name}
 	t.byName[id] = append(t.byName[id], c)
+	t.all = append(t.all, c)
 }
 
 // written is the resource of its file that was rendered as an object: the one
@@ -68,7 +69,7 @@ func written(file []*manifest.Resource, group string, o render.Object) *manifest
 
 // in tells whether a candidate is what a directory of the tree has.
 func (c candidate) in(dir string) bool {
-	return c.dir != "" && c.dir == dir || dir == "" || strings.HasPrefix(c.resource.File.Path, dir+"/")
+	return c.dir != "" && c.dir == dir || dir == "" || c.resource != nil && strings.HasPrefix(c.resource.File.Path, dir+"/")
 }
 
 // find looks for the resource that decides an object, and fills in which it is
@@ -93,7 +94,7 @@ func (t *Tree) find(s *Source, id object, listed bool) {
 	for _, way := range ways {
 		var found []*manifest.Resource
 		for _, c := range all {
-			if way.is(c) && !slices.Contains(found, c.resource) {
+			if c.resource != nil && way.is(c) && !slices.Contains(found, c.resource) {
 				found = append(found, c.resource)
 			}
 		}
