@@ -16,6 +16,9 @@ type Live struct {
 	Inventory *cluster.Inventory
 	Set       *manifest.Set // the objects that somebody decided on
 	Sources   map[*manifest.Resource]trace.Source
+
+	tree   *trace.Tree // nil: nothing was read of one
+	tracer *trace.Tracer
 }
 
 // evidence is what fixers may ask the cluster; nil where none was read.
@@ -39,30 +42,16 @@ func (l *Live) evidence() *fixers.Live {
 // decides it in the tree. Repository is the address of the tree, empty where
 // it is not known.
 func (p *Project) Join(ctx context.Context, inventory *cluster.Inventory, repository string) error {
-	rendered := map[string][]render.Object{}
-	for _, root := range render.Roots(p.Tree, p.Kustomizations) {
-		objects, err := render.Build(ctx, p.Tree, root)
-		if ctx.Err() != nil {
-			return err
-		}
-		if err == nil { // else nobody can tell what it decides
-			rendered[root.Dir] = objects
-		}
-	}
-	var tree *trace.Tree
-	if len(p.Set.Files) > 0 {
-		tree = trace.NewTree(p.Set, rendered)
-		tree.Repository = repository
+	tree, err := p.decides(ctx, repository)
+	if err != nil {
+		return err
 	}
 	p.Live = &Live{Inventory: inventory, Set: inventory.Set(p.workloads...), Sources: map[*manifest.Resource]trace.Source{}}
-	tracer := trace.New(p.Live.Set, tree)
+	p.Live.tree, p.Live.tracer = tree, trace.New(p.Live.Set, tree)
 	for r := range p.Live.Set.Resources {
-		p.Live.Sources[r] = tracer.Source(r)
+		p.Live.Sources[r] = p.Live.tracer.Source(r)
 	}
-	judging := p.detect(p.Settings.Selected)
-	judging.Least = p.Settings.Least
-	judging.Provider, judging.Provided = inventory.Provider(), inventory.RunByProvider()
-	p.Result = detect.Join(p.Result, detect.Scan(p.Live.Set, judging), func(r *manifest.Resource) *trace.Source {
+	p.Result = detect.Join(p.Result, detect.Scan(p.Live.Set, p.judging()), func(r *manifest.Resource) *trace.Source {
 		s := p.Live.Sources[r]
 		if tree == nil && s.Unmanaged() {
 			return nil
@@ -70,6 +59,35 @@ func (p *Project) Join(ctx context.Context, inventory *cluster.Inventory, reposi
 		return &s
 	})
 	return nil
+}
+
+// judging is how the objects of the cluster are judged.
+func (p *Project) judging() detect.Options {
+	o := p.detect(p.Settings.Selected)
+	o.Least = p.Settings.Least
+	o.Provider, o.Provided = p.Live.Inventory.Provider(), p.Live.Inventory.RunByProvider()
+	return o
+}
+
+// decides is what the tree would have in a cluster, as written and as rendered;
+// nil where it has nothing.
+func (p *Project) decides(ctx context.Context, repository string) (*trace.Tree, error) {
+	if len(p.Set.Files) == 0 {
+		return nil, nil
+	}
+	rendered := map[string][]render.Object{}
+	for _, root := range render.Roots(p.Tree, p.Kustomizations) {
+		objects, err := render.Build(ctx, p.Tree, root)
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if err == nil { // else nobody can tell what it decides
+			rendered[root.Dir] = objects
+		}
+	}
+	tree := trace.NewTree(p.Set, rendered)
+	tree.Repository = repository
+	return tree, nil
 }
 
 // LiveWants tells which kinds of a cluster are looked at.
