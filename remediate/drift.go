@@ -54,6 +54,9 @@ func (p *Project) Drift(ctx context.Context, o DriftOptions) (*drift.Result, err
 		if err != nil {
 			return nil, fmt.Errorf("reading commit %s, which is applied: %w", commit, err)
 		}
+		if tree == nil {
+			continue
+		}
 		trees = append(trees, drift.Tree{Commit: commit, Tracer: trace.New(p.Live.Set, tree), Tree: tree})
 	}
 	result := drift.Compare(drift.Options{
@@ -90,7 +93,12 @@ func (p *Project) then(ctx context.Context, tree fs.FS) (*trace.Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	return then.decides(ctx, p.Live.tree.Repository)
+	out, err := then.Decides(ctx)
+	if err != nil || out == nil {
+		return out, err
+	}
+	out.Repository = p.Live.tree.Repository
+	return out, then.flux(ctx, p.Live.Set, out)
 }
 
 // decided is where the tree decides a field: in the resource, in a patch of

@@ -2,6 +2,8 @@ package remediate
 
 import (
 	"context"
+	"io/fs"
+	"path"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/cluster"
@@ -42,11 +44,17 @@ func (l *Live) evidence() *fixers.Live {
 // decides it in the tree. Repository is the address of the tree, empty where
 // it is not known.
 func (p *Project) Join(ctx context.Context, inventory *cluster.Inventory, repository string) error {
-	tree, err := p.decides(ctx, repository)
+	tree, err := p.Decides(ctx)
 	if err != nil {
 		return err
 	}
 	p.Live = &Live{Inventory: inventory, Set: inventory.Set(p.workloads...), Sources: map[*manifest.Resource]trace.Source{}}
+	if tree != nil {
+		tree.Repository = repository
+		if err := p.flux(ctx, p.Live.Set, tree); err != nil {
+			return err
+		}
+	}
 	p.Live.tree, p.Live.tracer = tree, trace.New(p.Live.Set, tree)
 	for r := range p.Live.Set.Resources {
 		p.Live.Sources[r] = p.Live.tracer.Source(r)
@@ -69,9 +77,9 @@ func (p *Project) judging() detect.Options {
 	return o
 }
 
-// decides is what the tree would have in a cluster, as written and as rendered;
+// Decides is what the tree would have in a cluster, as written and as rendered;
 // nil where it has nothing.
-func (p *Project) decides(ctx context.Context, repository string) (*trace.Tree, error) {
+func (p *Project) Decides(ctx context.Context) (*trace.Tree, error) {
 	if len(p.Set.Files) == 0 {
 		return nil, nil
 	}
@@ -85,9 +93,55 @@ func (p *Project) decides(ctx context.Context, repository string) (*trace.Tree, 
 			rendered[root.Dir] = objects
 		}
 	}
-	tree := trace.NewTree(p.Set, rendered)
-	tree.Repository = repository
-	return tree, nil
+	return trace.NewTree(p.Set, rendered), nil
+}
+
+// flux adds to a tree what the Kustomizations of Flux that live in the cluster
+// make of it. One that cannot be built here decides what its directory has.
+func (p *Project) flux(ctx context.Context, cluster *manifest.Set, tree *trace.Tree) error {
+	maps := map[[2]string]map[string]any{}
+	for r := range cluster.Resources {
+		if r.Kind == "ConfigMap" && r.Group() == "" {
+			maps[[2]string{r.Namespace, r.Name}], _ = r.Value["data"].(map[string]any)
+		}
+	}
+	for r := range cluster.Resources {
+		if r.Kind != "Kustomization" || r.Group() != "kustomize.toolkit.fluxcd.io" {
+			continue
+		}
+		spec, _ := r.Value["spec"].(map[string]any)
+		dir, _ := spec["path"].(string)
+		dir = path.Clean("/" + dir)[1:]
+		if dir == "" {
+			dir = "."
+		}
+		if info, err := fs.Stat(p.Tree, dir); err != nil || !info.IsDir() {
+			continue
+		}
+		f := render.Flux{Dir: dir, Spec: spec, Variables: map[string]string{}, Complete: true}
+		post, _ := spec["postBuild"].(map[string]any)
+		from, _ := post["substituteFrom"].([]any)
+		for _, e := range from {
+			m, _ := e.(map[string]any)
+			name, _ := m["name"].(string)
+			values, known := maps[[2]string{r.Namespace, name}]
+			f.Complete = f.Complete && known && m["kind"] == "ConfigMap"
+			if m["kind"] != "ConfigMap" {
+				continue
+			}
+			for k, v := range values {
+				f.Variables[k], _ = v.(string)
+			}
+		}
+		objects, err := f.Build(ctx, p.Tree, p.Kustomizations)
+		if ctx.Err() != nil {
+			return err
+		}
+		if err == nil {
+			tree.Flux(r.Namespace+"/"+r.Name, dir, objects)
+		}
+	}
+	return nil
 }
 
 // LiveWants tells which kinds of a cluster are looked at.

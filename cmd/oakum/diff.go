@@ -235,4 +235,3 @@ func (a *app) leftOut(all []report.NotCompared) {
 		}
 	}
 }
-

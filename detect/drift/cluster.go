@@ -84,7 +84,8 @@ type unit struct {
 // tally is how well a unit explains what lives.
 type tally struct {
 	objects     int    // that live, and that it has
-	differences int    // of these
+	contested   int    // of these, those that other units have, too
+	differences int    // of the contested ones
 	chosen      int    // for how many it is taken
 	namespace   string // of the objects whose namespace it leaves open; "*": several
 }
@@ -150,7 +151,10 @@ func (c *comparer) pair(r *manifest.Resource) *pair {
 		w.differences = c.differences(p, d, nil)
 		t := c.tally(w.unit)
 		t.objects++
-		t.differences += len(w.differences)
+		if len(all) > 1 {
+			t.contested++
+			t.differences += len(w.differences)
+		}
 		if d.Namespace == "" && r.Namespace != "" {
 			if t.namespace != "" && t.namespace != r.Namespace {
 				t.namespace = "*"
@@ -186,7 +190,7 @@ func (c *comparer) best(p *pair) way {
 	return slices.MinFunc(p.ways, func(a, b way) int {
 		x, y := c.units[a.unit], c.units[b.unit]
 		return cmp.Or(
-			cmp.Compare(x.differences*y.objects, y.differences*x.objects),
+			cmp.Compare(x.differences*y.contested, y.differences*x.contested),
 			cmp.Compare(flag(b.unit.Rendered), flag(a.unit.Rendered)),
 			cmp.Compare(y.objects, x.objects),
 			-cmp.Compare(strings.Count(a.unit.Dir, "/"), strings.Count(b.unit.Dir, "/")),

@@ -48,7 +48,7 @@ func (s shape) equal(git, live any) bool {
 		y, errY := base64.StdEncoding.DecodeString(b)
 		return errX == nil && errY == nil && bytes.Equal(x, y)
 	}
-	return s.crd["x-kubernetes-int-or-string"] == true && a == b
+	return (s.crd["x-kubernetes-int-or-string"] == true || s.typ != nil && s.typ.Kind() == reflect.String) && a == b
 }
 
 // empty tells what the API server does not write out.

@@ -12,6 +12,7 @@ type Desired struct {
 	APIVersion, Kind, Namespace, Name string // Namespace is empty where the tree leaves it open
 
 	Dir      string             // of the kustomization that renders it; empty: as it is written
+	By       string             // the Kustomization of Flux that renders it, namespace/name; empty: any
 	Resource *manifest.Resource // where it is written; nil: a kustomization generates it
 	Value    map[string]any
 }
@@ -21,14 +22,15 @@ type Desired struct {
 type Unit struct {
 	Dir      string
 	Rendered bool
+	By       string // the Kustomization of Flux that renders it, namespace/name; empty: any
 }
 
 // Unit is the one that an object belongs to.
 func (d Desired) Unit() Unit {
 	if d.Dir != "" {
-		return Unit{d.Dir, true}
+		return Unit{d.Dir, true, d.By}
 	}
-	return Unit{path.Dir(d.Resource.File.Path), false}
+	return Unit{path.Dir(d.Resource.File.Path), false, ""}
 }
 
 func (c candidate) desired() Desired {
@@ -36,7 +38,7 @@ func (c candidate) desired() Desired {
 	apiVersion, _ := c.value["apiVersion"].(string)
 	return Desired{
 		APIVersion: apiVersion, Kind: kind, Namespace: c.namespace, Name: text(c.value, "metadata", "name"),
-		Dir: c.dir, Resource: c.resource, Value: c.value,
+		Dir: c.dir, By: c.by, Resource: c.resource, Value: c.value,
 	}
 }
 
@@ -62,12 +64,22 @@ func (t *Tracer) Desired(r *manifest.Resource) (Source, []Desired) {
 	}
 	id := objectOf(r)
 	id.namespace = ""
-	var open, exact, told []Desired
+	by := ""
+	if c := s.Controller; c != nil && c.Group() == fluxKustomize {
+		by = c.Namespace + "/" + c.Name
+	}
+	var open, exact, told, its []Desired
 	for _, c := range t.tree.byName[id] {
 		if c.namespace != "" && c.namespace != r.Namespace {
 			continue
 		}
 		d := c.desired()
+		if c.by != "" {
+			if c.by == by {
+				its = append(its, d)
+			}
+			continue
+		}
 		open = append(open, d)
 		if c.namespace == r.Namespace {
 			exact = append(exact, d)
@@ -77,6 +89,8 @@ func (t *Tracer) Desired(r *manifest.Resource) (Source, []Desired) {
 		}
 	}
 	switch {
+	case len(its) > 0:
+		return s, its
 	case len(told) > 0:
 		return s, told
 	case len(exact) > 0:

@@ -15,38 +15,43 @@ type Tree struct {
 
 	byName map[object][]candidate // without a namespace
 	all    []candidate
+	files  map[string][]*manifest.Resource // by path
 }
 
 // candidate is a resource that may decide an object.
 type candidate struct {
 	namespace string
-	dir       string // of the kustomization that renders it so; empty: as written
+	dir       string             // of the kustomization that renders it so; empty: as written
 	resource  *manifest.Resource // nil: a kustomization generates it
 	value     map[string]any
+	by        string // the Kustomization of Flux that renders it: namespace/name; empty: nobody in particular
 }
 
 // NewTree takes the resources of a tree, and what each of its kustomizations,
 // by directory, renders.
 func NewTree(set *manifest.Set, rendered map[string][]render.Object) *Tree {
-	t := &Tree{byName: map[object][]candidate{}}
-	files := map[string][]*manifest.Resource{}
+	t := &Tree{byName: map[object][]candidate{}, files: map[string][]*manifest.Resource{}}
 	for r := range set.Resources {
 		if r.Partial {
 			continue
 		}
 		t.add(r.Group(), r.Kind, r.Name, candidate{namespace: r.Namespace, resource: r, value: r.Value})
-		files[r.File.Path] = append(files[r.File.Path], r)
+		t.files[r.File.Path] = append(t.files[r.File.Path], r)
 	}
 	for dir, objects := range rendered {
-		for _, o := range objects {
-			group, _, ok := strings.Cut(o.APIVersion, "/")
-			if !ok {
-				group = ""
-			}
-			t.add(group, o.Kind, o.Name, candidate{o.Namespace, dir, written(files[o.Origin], group, o), o.Value})
-		}
+		t.render("", dir, objects)
 	}
 	return t
+}
+
+// Flux adds what a Kustomization of Flux, namespace/name, renders a directory to.
+func (t *Tree) Flux(by, dir string, objects []render.Object) { t.render(by, dir, objects) }
+
+func (t *Tree) render(by, dir string, objects []render.Object) {
+	for _, o := range objects {
+		group := manifest.GroupOf(o.APIVersion)
+		t.add(group, o.Kind, o.Name, candidate{o.Namespace, dir, written(t.files[o.Origin], group, o), o.Value, by})
+	}
 }
 
 func (t *Tree) add(group, kind, name string, c candidate) {
