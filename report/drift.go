@@ -181,11 +181,12 @@ func (r *Drift) table(w io.Writer, o Options) error {
 			fmt.Fprintf(b, "  %s  %s\n", paint(colors[x.Effect], fmt.Sprintf("%-11s", x.Effect)), printable(x.says()))
 			fmt.Fprintf(b, "    git   %s\n    live  %s\n", printable(x.git(d.Missing)), printable(x.live(d.Missing)))
 		}
-		for _, f := range d.Weakens {
-			fmt.Fprintf(b, "  %s  %s  %s\n", paint(severityColor[f.Severity], fmt.Sprintf("%-8s", f.Severity)), printable(f.says(d)), paint("2", "["+f.Policy+"]"))
+		findings, more, intro := d.tell()
+		for _, f := range findings {
+			fmt.Fprintf(b, "  %s  %s%s  %s\n", paint(severityColor[f.Severity], fmt.Sprintf("%-8s", f.Severity)), intro, printable(f.says(d)), paint("2", "["+f.Policy+"]"))
 		}
-		for _, f := range d.Strengthens {
-			fmt.Fprintf(b, "  %s  in Git: %s  %s\n", paint("32", "mended  "), printable(f.says(d)), paint("2", "["+f.Policy+"]"))
+		if more > 0 {
+			fmt.Fprintf(b, "  and %s more, none of them worse\n", plural(more, "finding"))
 		}
 		fmt.Fprintf(b, "  %s\n\n", printable(d.advice()))
 	}
@@ -271,6 +272,20 @@ func (f DriftFinding) says(d DriftedObject) string {
 	return f.Resource.String() + ": " + f.Message
 }
 
+// maxTold bounds how many findings of one object people are shown.
+const maxTold = 5
+
+// tell picks the findings that people are shown: what weakens or, where
+// nothing does, what is mended in the cluster alone.
+func (d DriftedObject) tell() (findings []DriftFinding, more int, intro string) {
+	findings = d.Weakens
+	if d.Effect == drift.Strengthens {
+		findings, intro = d.Strengthens, "in Git, "
+	}
+	n := min(len(findings), maxTold)
+	return findings[:n], len(findings) - n, intro
+}
+
 // advice is what to do about a drift.
 func (d DriftedObject) advice() string {
 	at := d.Location.File
@@ -337,11 +352,12 @@ func (r *Drift) markdown() string {
 			field, by, _ := strings.Cut(x.says(), ", by ")
 			fmt.Fprintf(&row, "| %s | `%s` | `%s` | `%s` | %s |\n", x.Effect, code(field), code(x.git(d.Missing)), code(x.live(d.Missing)), cell(by))
 		}
-		for _, f := range d.Weakens {
-			fmt.Fprintf(&row, "\n- %s: %s (`%s`)", f.Severity, cell(f.says(d)), code(f.Policy))
+		findings, more, intro := d.tell()
+		for _, f := range findings {
+			fmt.Fprintf(&row, "\n- %s: %s%s (`%s`)", f.Severity, intro, cell(f.says(d)), code(f.Policy))
 		}
-		for _, f := range d.Strengthens {
-			fmt.Fprintf(&row, "\n- mended in the cluster, and not in Git: %s (`%s`)", cell(f.says(d)), code(f.Policy))
+		if more > 0 {
+			fmt.Fprintf(&row, "\n- and %s more, none of them worse", plural(more, "finding"))
 		}
 		fmt.Fprintf(&row, "\n\n%s\n", markdown.Text(printable(d.advice())))
 		if b.Len()+row.Len() > maxMarkdown {

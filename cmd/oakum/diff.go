@@ -194,7 +194,7 @@ func (a *app) harden(ctx context.Context, p *project, result *drift.Result) erro
 
 func (a *app) hardening(plan *remediate.Plan) {
 	s := plan.Summary()
-	fmt.Fprintf(a.err, "would bring %d hardenings of the cluster into %d files: +%d -%d lines\n", s.Fixes, s.Files, s.LinesAdded, s.LinesRemoved)
+	fmt.Fprintf(a.err, "would mend %d findings in %d files as the cluster has it: +%d -%d lines\n", s.Fixes, s.Files, s.LinesAdded, s.LinesRemoved)
 	for _, h := range plan.Held {
 		fmt.Fprintf(a.err, "  held back: %s:%d: %s [%s] %s: %s\n", printable(h.Finding.Position.File), h.Finding.Position.Line, printable(h.Finding.Message), h.Finding.Policy.Name, h.Reason, printable(h.Detail))
 	}
