@@ -2,6 +2,8 @@ package remediate
 
 import (
 	"context"
+	"io/fs"
+	"path"
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/cluster"
@@ -17,6 +19,9 @@ type Live struct {
 	Inventory *cluster.Inventory
 	Set       *manifest.Set // the objects that somebody decided on
 	Sources   map[*manifest.Resource]trace.Source
+
+	tree   *trace.Tree // nil: nothing was read of one
+	tracer *trace.Tracer
 }
 
 // evidence is what fixers may ask the cluster; nil where none was read.
@@ -40,30 +45,22 @@ func (l *Live) evidence() *fixers.Live {
 // decides it in the tree. Repository is the address of the tree, empty where
 // it is not known.
 func (p *Project) Join(ctx context.Context, inventory *cluster.Inventory, repository string) error {
-	rendered := map[string][]render.Object{}
-	for _, root := range render.Roots(p.Tree, p.Kustomizations) {
-		objects, err := render.Build(ctx, p.Tree, root)
-		if ctx.Err() != nil {
-			return err
-		}
-		if err == nil { // else nobody can tell what it decides
-			rendered[root.Dir] = objects
-		}
-	}
-	var tree *trace.Tree
-	if len(p.Set.Files) > 0 {
-		tree = trace.NewTree(p.Set, rendered)
-		tree.Repository = repository
+	tree, err := p.Decides(ctx)
+	if err != nil {
+		return err
 	}
 	p.Live = &Live{Inventory: inventory, Set: inventory.Set(p.workloads...), Sources: map[*manifest.Resource]trace.Source{}}
-	tracer := trace.New(p.Live.Set, tree)
-	for r := range p.Live.Set.Resources {
-		p.Live.Sources[r] = tracer.Source(r)
+	if tree != nil {
+		tree.Repository = repository
+		if err := p.flux(ctx, p.Live.Set, tree); err != nil {
+			return err
+		}
 	}
-	judging := p.detect(p.Settings.Selected)
-	judging.Least = p.Settings.Least
-	judging.Provider, judging.Provided = inventory.Provider(), inventory.RunByProvider()
-	p.Result = detect.Join(p.Result, detect.Scan(p.Live.Set, judging), func(r *manifest.Resource) *trace.Source {
+	p.Live.tree, p.Live.tracer = tree, trace.New(p.Live.Set, tree)
+	for r := range p.Live.Set.Resources {
+		p.Live.Sources[r] = p.Live.tracer.Source(r)
+	}
+	p.Result = detect.Join(p.Result, detect.Scan(p.Live.Set, p.judging()), func(r *manifest.Resource) *trace.Source {
 		s := p.Live.Sources[r]
 		if tree == nil && s.Unmanaged() {
 			return nil
@@ -71,6 +68,81 @@ func (p *Project) Join(ctx context.Context, inventory *cluster.Inventory, reposi
 		return &s
 	})
 	p.rank(p.Live.Set, graph.Options{Runs: inventory.Runs(), System: inventory.RunByProvider()})
+	return nil
+}
+
+// judging is how the objects of the cluster are judged.
+func (p *Project) judging() detect.Options {
+	o := p.detect(p.Settings.Selected)
+	o.Least = p.Settings.Least
+	o.Provider, o.Provided = p.Live.Inventory.Provider(), p.Live.Inventory.RunByProvider()
+	return o
+}
+
+// Decides is what the tree would have in a cluster, as written and as rendered;
+// nil where it has nothing.
+func (p *Project) Decides(ctx context.Context) (*trace.Tree, error) {
+	if len(p.Set.Files) == 0 {
+		return nil, nil
+	}
+	rendered := map[string][]render.Object{}
+	for _, root := range render.Roots(p.Tree, p.Kustomizations) {
+		objects, err := render.Build(ctx, p.Tree, root)
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if err == nil { // else nobody can tell what it decides
+			rendered[root.Dir] = objects
+		}
+	}
+	return trace.NewTree(p.Set, rendered), nil
+}
+
+// flux adds to a tree what the Kustomizations of Flux that live in the cluster
+// make of it. One that cannot be built here decides what its directory has.
+func (p *Project) flux(ctx context.Context, cluster *manifest.Set, tree *trace.Tree) error {
+	maps := map[[2]string]map[string]any{}
+	for r := range cluster.Resources {
+		if r.Kind == "ConfigMap" && r.Group() == "" {
+			maps[[2]string{r.Namespace, r.Name}], _ = r.Value["data"].(map[string]any)
+		}
+	}
+	for r := range cluster.Resources {
+		if r.Kind != "Kustomization" || r.Group() != "kustomize.toolkit.fluxcd.io" {
+			continue
+		}
+		spec, _ := r.Value["spec"].(map[string]any)
+		dir, _ := spec["path"].(string)
+		dir = path.Clean("/" + dir)[1:]
+		if dir == "" {
+			dir = "."
+		}
+		if info, err := fs.Stat(p.Tree, dir); err != nil || !info.IsDir() {
+			continue
+		}
+		f := render.Flux{Dir: dir, Spec: spec, Variables: map[string]string{}, Complete: true}
+		post, _ := spec["postBuild"].(map[string]any)
+		from, _ := post["substituteFrom"].([]any)
+		for _, e := range from {
+			m, _ := e.(map[string]any)
+			name, _ := m["name"].(string)
+			values, known := maps[[2]string{r.Namespace, name}]
+			f.Complete = f.Complete && known && m["kind"] == "ConfigMap"
+			if m["kind"] != "ConfigMap" {
+				continue
+			}
+			for k, v := range values {
+				f.Variables[k], _ = v.(string)
+			}
+		}
+		objects, err := f.Build(ctx, p.Tree, p.Kustomizations)
+		if ctx.Err() != nil {
+			return err
+		}
+		if err == nil {
+			tree.Flux(r.Namespace+"/"+r.Name, dir, objects)
+		}
+	}
 	return nil
 }
 

@@ -31,6 +31,9 @@ type Input struct {
 	Detect         detect.Options    // what the proof judges by: every policy, also those without a finding here
 	Safety         policy.Safety     // how bold
 	Live           *Live             // what a cluster says of the set; nil: none was read
+
+	// Propose says how a finding is mended; nil: as fixers do.
+	Propose func(*detect.Finding) (fixers.Fix, *fixers.Held)
 }
 
 // Plan is every fix that was proved, as changes of files, and why the others
@@ -63,9 +66,13 @@ type Proof struct {
 // MakePlan plans the fixes of every finding and proves them. It writes nothing.
 func MakePlan(ctx context.Context, in Input) (*Plan, error) {
 	p := newPlanner(in)
-	c := fixerContext(in.Tree, in.Set, in.Detect, in.Live)
+	propose := in.Propose
+	if propose == nil {
+		c := fixerContext(in.Tree, in.Set, in.Detect, in.Live)
+		propose = func(f *detect.Finding) (fixers.Fix, *fixers.Held) { return fixers.Propose(f, in.Safety, c) }
+	}
 	for _, f := range bySeverity(in.Findings) {
-		fix, held := fixers.Propose(f, in.Safety, c)
+		fix, held := propose(f)
 		if held != nil {
 			p.held = append(p.held, *held)
 			continue

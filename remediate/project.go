@@ -70,11 +70,16 @@ func ReadProject(tree fs.FS, o Settings) (*Project, error) {
 		return nil, err
 	}
 	p.Set.Errors = append(p.Set.Errors, wrong...)
-	judging := p.detect(o.Selected)
-	judging.Least = o.Least
+	p.Judge()
+	return p, nil
+}
+
+// Judge judges the tree, again where its settings have changed.
+func (p *Project) Judge() {
+	judging := p.detect(p.Settings.Selected)
+	judging.Least = p.Settings.Least
 	p.Result = detect.Scan(p.Set, judging)
 	p.rank(p.Set, graph.Options{})
-	return p, nil
 }
 
 // rank says how much the findings matter, by who reaches what among resources.

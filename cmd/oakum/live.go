@@ -24,6 +24,7 @@ import (
 type clusterFlags struct {
 	live     bool
 	snapshot string
+	owners   bool // keep who wrote which field
 	access   cluster.Flags
 }
 
@@ -109,7 +110,7 @@ func (f *clusterFlags) read(ctx context.Context, untrusted string, wants manifes
 	if err != nil {
 		return nil, err
 	}
-	return cluster.Read(ctx, config, cluster.Options{Cluster: name, Namespace: f.access.Namespace(), Wants: wants, Now: time.Now})
+	return cluster.Read(ctx, config, cluster.Options{Cluster: name, Namespace: f.access.Namespace(), Wants: wants, Owners: f.owners, Now: time.Now})
 }
 
 func readSnapshot(name string) (*cluster.Inventory, error) {

@@ -107,7 +107,7 @@ mends them by small, proved changes: as a diff, in place, or as pull requests.`,
 	f.BoolVar(&a.noColor, "no-color", false, "no colours (also with NO_COLOR set)")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no summary on stderr")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more on stderr")
-	root.AddCommand(a.scanCommand(), a.pathsCommand(), a.fixCommand(), a.remediateCommand(), a.reportCommand(), a.snapshotCommand(), a.policyCommand(), a.demoCommand())
+	root.AddCommand(a.scanCommand(), a.pathsCommand(), a.fixCommand(), a.remediateCommand(), a.reportCommand(), a.diffCommand(), a.snapshotCommand(), a.policyCommand(), a.demoCommand())
 	return root
 }
 

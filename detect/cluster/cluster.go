@@ -18,14 +18,43 @@ type Inventory struct {
 	Cluster    string           `json:"cluster"`    // the name of the context, or where in-cluster configuration leads
 	Kubernetes string           `json:"kubernetes"` // as the API server says it: v1.37.2
 	Time       time.Time        `json:"time"`
-	Unread     []Unread         `json:"unread,omitempty"` // what could not be read; the rest is complete
-	Objects    []map[string]any `json:"items"`            // by kind, namespace and name
+	Namespace  string           `json:"namespace,omitempty"` // the only one that was read; empty: all
+	Kinds      []Kind           `json:"kinds,omitempty"`     // what was read, whether there are objects of it or not
+	Unread     []Unread         `json:"unread,omitempty"`    // what could not be read; the rest is complete
+	Objects    []map[string]any `json:"items"`               // by kind, namespace and name
+}
+
+// Kind is a kind of which all objects were read.
+type Kind struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespaced bool   `json:"namespaced,omitempty"`
 }
 
 // Unread is a kind, or all of what a group has, that could not be read.
 type Unread struct {
 	Kind   string `json:"kind"` // group/Kind
 	Reason string `json:"reason"`
+}
+
+// Read tells whether all objects of a kind were read, and whether they live in
+// namespaces. Recordings that do not say what was read know it of the kinds
+// that they have.
+func (i *Inventory) Read(group, kind string) (namespaced, read bool) {
+	for _, k := range i.Kinds {
+		if k.Kind == kind && manifest.GroupOf(k.APIVersion) == group {
+			return k.Namespaced, true
+		}
+	}
+	if len(i.Kinds) > 0 {
+		return false, false
+	}
+	for _, o := range i.Objects {
+		if text(o["kind"]) == kind && manifest.GroupOf(text(o["apiVersion"])) == group {
+			return metadataOf(o, "namespace") != "", true
+		}
+	}
+	return false, false
 }
 
 // Minor is the minor version of Kubernetes 1.x that the API server runs, 0 if

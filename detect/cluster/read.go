@@ -73,7 +73,7 @@ func (r *reader) read(ctx context.Context) (*Inventory, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking cluster %s for its version: %w", r.Cluster, err)
 	}
-	out := &Inventory{Cluster: r.Cluster, Kubernetes: version.GitVersion, Time: r.Now().UTC()}
+	out := &Inventory{Cluster: r.Cluster, Kubernetes: version.GitVersion, Namespace: r.Namespace, Time: r.Now().UTC()}
 	if err := r.rights(ctx); err != nil {
 		return nil, err
 	}
@@ -107,7 +107,9 @@ func (r *reader) read(ctx context.Context) (*Inventory, error) {
 	}
 	for i, k := range all {
 		out.Objects = append(out.Objects, results[i].objects...)
-		if err := results[i].err; err != nil && !(errors.Is(err, errNoRight) && optional[k.String()]) {
+		if results[i].err == nil {
+			out.Kinds = append(out.Kinds, Kind{k.apiVersion(), k.name, k.namespaced})
+		} else if err := results[i].err; !(errors.Is(err, errNoRight) && optional[k.String()]) {
 			out.Unread = append(out.Unread, Unread{k.String(), reason(k, err)})
 		}
 	}

@@ -56,8 +56,11 @@ type Resource struct {
 }
 
 // Group is the API group of the resource, empty for the core group.
-func (r *Resource) Group() string {
-	if g, _, ok := strings.Cut(r.APIVersion, "/"); ok {
+func (r *Resource) Group() string { return GroupOf(r.APIVersion) }
+
+// GroupOf is the API group of an apiVersion, empty for the core group.
+func GroupOf(apiVersion string) string {
+	if g, _, ok := strings.Cut(apiVersion, "/"); ok {
 		return g
 	}
 	return ""

@@ -39,21 +39,31 @@ var ErrRemote = errors.New("it needs a remote base")
 // never attempted: a base on the network, a path outside the tree, a chart or
 // a plugin to run.
 func Roots(tree fs.FS, kustomizations map[string][]byte) []Root {
-	byDir := map[string][]string{}
-	for name := range kustomizations {
-		byDir[path.Dir(name)] = append(byDir[path.Dir(name)], name)
-	}
+	byDir := directories(kustomizations)
 	var out []Root
 	for dir, names := range byDir {
 		if k, err := parse(names[0], kustomizations[names[0]]); err == nil && k.Kind == types.ComponentKind {
 			continue
 		}
-		w := walk{tree: tree, byDir: byDir, src: kustomizations, files: map[string]bool{}, manifests: map[string]Role{}, entered: map[string]int{}}
-		_, err := w.dir(dir, nil)
-		out = append(out, Root{Dir: dir, Files: slices.Sorted(maps.Keys(w.files)), Err: err, manifests: w.manifests})
+		out = append(out, rootAt(tree, kustomizations, byDir, dir))
 	}
 	slices.SortFunc(out, func(a, b Root) int { return strings.Compare(a.Dir, b.Dir) })
 	return out
+}
+
+// directories are the kustomizations by their directories.
+func directories(kustomizations map[string][]byte) map[string][]string {
+	out := map[string][]string{}
+	for name := range kustomizations {
+		out[path.Dir(name)] = append(out[path.Dir(name)], name)
+	}
+	return out
+}
+
+func rootAt(tree fs.FS, kustomizations map[string][]byte, byDir map[string][]string, dir string) Root {
+	w := walk{tree: tree, byDir: byDir, src: kustomizations, files: map[string]bool{}, manifests: map[string]Role{}, entered: map[string]int{}}
+	_, err := w.dir(dir, nil)
+	return Root{Dir: dir, Files: slices.Sorted(maps.Keys(w.files)), Err: err, manifests: w.manifests}
 }
 
 type walk struct {

@@ -24,6 +24,7 @@ const (
 type mark struct {
 	by                         string
 	verified                   bool               // the controller lists the object
+	controller                 *manifest.Resource // the object that tells the controller what to do; nil: not read
 	through                    *manifest.Resource // the object that holds what can be changed
 	repository, path, revision string
 }
@@ -68,6 +69,7 @@ func (t *Tracer) fluxKustomization(r *manifest.Resource) (mark, bool) {
 	if !m.verified {
 		return mark{}, false
 	}
+	m.controller = k
 	m.path = clean(text(k.Value, "spec", "path"))
 	m.revision = text(k.Value, "status", "lastAppliedRevision")
 	m.repository = t.fluxRepository(k)
@@ -99,6 +101,7 @@ func (t *Tracer) fluxHelm(r *manifest.Resource) (mark, bool) {
 	if m.through == nil {
 		return m, true
 	}
+	m.controller = m.through
 	for _, h := range list(m.through.Value, "status", "history") {
 		if release := annotation(r, helmRelease); release == "" || text(h, "name") == release {
 			m.verified = true
@@ -157,7 +160,7 @@ func (t *Tracer) application(namespace, name string) *manifest.Resource {
 }
 
 func (t *Tracer) argo(a, r *manifest.Resource) mark {
-	m := mark{by: "Argo CD Application " + a.Namespace + "/" + a.Name}
+	m := mark{by: "Argo CD Application " + a.Namespace + "/" + a.Name, controller: a}
 	m.verified = slices.ContainsFunc(list(a.Value, "status", "resources"), func(e any) bool {
 		return text(e, "group") == r.Group() && text(e, "kind") == r.Kind && text(e, "namespace") == r.Namespace && text(e, "name") == r.Name
 	})

@@ -31,6 +31,7 @@ type Source struct {
 	Repository string               // as the controller has it; empty: not known
 	Path       string               // the directory there
 	Revision   string               // that was applied
+	Controller *manifest.Resource   // the object of Flux or Argo CD that puts it into the cluster; nil: not read
 }
 
 // Unmanaged tells objects that nothing is known to decide.
@@ -112,7 +113,7 @@ func (t *Tracer) Source(r *manifest.Resource) Source {
 		outer.by = strings.Join(slices.DeleteFunc([]string{m.by, outer.by}, func(s string) bool { return s == "" }), " of ")
 		m = outer
 	}
-	s := Source{By: m.by, Owner: owner, Repository: m.repository, Path: m.path, Revision: m.revision}
+	s := Source{By: m.by, Owner: owner, Repository: m.repository, Path: m.path, Revision: m.revision, Controller: m.controller}
 	if t.tree == nil || m.repository != "" && t.tree.Repository != "" && !sameRepository(m.repository, t.tree.Repository) {
 		return s
 	}

@@ -14,44 +14,50 @@ type Tree struct {
 	Repository string // its address; empty: not known
 
 	byName map[object][]candidate // without a namespace
+	all    []candidate
+	files  map[string][]*manifest.Resource // by path
 }
 
 // candidate is a resource that may decide an object.
 type candidate struct {
 	namespace string
-	dir       string // of the kustomization that renders it so; empty: as written
-	resource  *manifest.Resource
+	dir       string             // of the kustomization that renders it so; empty: as written
+	resource  *manifest.Resource // nil: a kustomization generates it
+	value     map[string]any
+	by        string // the Kustomization of Flux that renders it: namespace/name; empty: nobody in particular
 }
 
 // NewTree takes the resources of a tree, and what each of its kustomizations,
 // by directory, renders.
 func NewTree(set *manifest.Set, rendered map[string][]render.Object) *Tree {
-	t := &Tree{byName: map[object][]candidate{}}
-	files := map[string][]*manifest.Resource{}
+	t := &Tree{byName: map[object][]candidate{}, files: map[string][]*manifest.Resource{}}
 	for r := range set.Resources {
 		if r.Partial {
 			continue
 		}
-		t.add(r.Group(), r.Kind, r.Name, candidate{namespace: r.Namespace, resource: r})
-		files[r.File.Path] = append(files[r.File.Path], r)
+		t.add(r.Group(), r.Kind, r.Name, candidate{namespace: r.Namespace, resource: r, value: r.Value})
+		t.files[r.File.Path] = append(t.files[r.File.Path], r)
 	}
 	for dir, objects := range rendered {
-		for _, o := range objects {
-			group, _, ok := strings.Cut(o.APIVersion, "/")
-			if !ok {
-				group = ""
-			}
-			if r := written(files[o.Origin], group, o); r != nil {
-				t.add(group, o.Kind, o.Name, candidate{o.Namespace, dir, r})
-			}
-		}
+		t.render("", dir, objects)
 	}
 	return t
+}
+
+// Flux adds what a Kustomization of Flux, namespace/name, renders a directory to.
+func (t *Tree) Flux(by, dir string, objects []render.Object) { t.render(by, dir, objects) }
+
+func (t *Tree) render(by, dir string, objects []render.Object) {
+	for _, o := range objects {
+		group := manifest.GroupOf(o.APIVersion)
+		t.add(group, o.Kind, o.Name, candidate{o.Namespace, dir, written(t.files[o.Origin], group, o), o.Value, by})
+	}
 }
 
 func (t *Tree) add(group, kind, name string, c candidate) {
 	id := object{group: group, kind: kind, name: name}
 	t.byName[id] = append(t.byName[id], c)
+	t.all = append(t.all, c)
 }
 
 // written is the resource of its file that was rendered as an object: the one
@@ -68,7 +74,7 @@ func written(file []*manifest.Resource, group string, o render.Object) *manifest
 
 // in tells whether a candidate is what a directory of the tree has.
 func (c candidate) in(dir string) bool {
-	return c.dir != "" && c.dir == dir || dir == "" || strings.HasPrefix(c.resource.File.Path, dir+"/")
+	return c.dir != "" && c.dir == dir || dir == "" || c.resource != nil && strings.HasPrefix(c.resource.File.Path, dir+"/")
 }
 
 // find looks for the resource that decides an object, and fills in which it is
@@ -93,7 +99,7 @@ func (t *Tree) find(s *Source, id object, listed bool) {
 	for _, way := range ways {
 		var found []*manifest.Resource
 		for _, c := range all {
-			if way.is(c) && !slices.Contains(found, c.resource) {
+			if c.resource != nil && way.is(c) && !slices.Contains(found, c.resource) {
 				found = append(found, c.resource)
 			}
 		}

@@ -101,3 +101,23 @@ func (t *objects) complete(kind schema.GroupVersionKind, v map[string]any) (map[
 	out["apiVersion"], out["kind"] = kind.GroupVersion().String(), kind.Kind
 	return out, nil
 }
+
+// Defaults gives objects what the API server fills in, for the kinds that
+// policies mostly judge: others, and what it could not read, are nil. It may
+// be called from several places at once.
+func Defaults() func(map[string]any) map[string]any {
+	t := newObjects()
+	return func(o map[string]any) map[string]any {
+		apiVersion, _ := o["apiVersion"].(string)
+		kind, _ := o["kind"].(string)
+		gvk := schema.FromAPIVersionAndKind(apiVersion, kind)
+		if !t.knows(gvk) {
+			return nil
+		}
+		out, err := t.complete(gvk, o)
+		if err != nil {
+			return nil
+		}
+		return out
+	}
+}
