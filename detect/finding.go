@@ -49,8 +49,7 @@ func fingerprint(p *policy.Policy, r *manifest.Resource, path manifest.Path) str
 	var field strings.Builder
 	for i, s := range path {
 		if s.Item && s.By == "" && s.Value == "" {
-			if f := r.Field(path[:i+1]); f.Present {
-				v, _ := manifest.ToValue(f.Node)
+			if v, ok := r.ValueAt(path[:i+1]); ok {
 				content, _ := json.Marshal(v)
 				sum := sha256.Sum256(content)
 				fmt.Fprintf(&field, "[#%x]", sum[:4])

@@ -95,12 +95,13 @@ func TestSnapshot(t *testing.T) {
 		t.Error(d)
 	}
 	for src, want := range map[string]string{
-		"":                                  "it is no snapshot: unexpected end of JSON input",
+		"":                                  "it is no snapshot: the text ends in the middle: unexpected EOF",
 		"a: b":                              "it is no snapshot: ",
 		"[]":                                "it is no snapshot: ",
+		recorded[:len(recorded)-10]:         "it is no snapshot: ",
 		`{"apiVersion":"v1","kind":"List"}`: "it is v1 List, want oakum.dev/v1alpha1 Snapshot as 'oakum snapshot' writes it",
 		strings.Replace(recorded, `"prod"`, `""`, 1):                          "the snapshot does not say of which cluster it is",
-		strings.Replace(recorded, `"kind":"Pod"`, `"kind":""`, 1):             "item 0 of the snapshot is no Kubernetes object",
+		strings.Replace(recorded, `"kind":"Pod"`, `"kind":""`, 1):             "it is no snapshot: item 0: it is no object",
 		strings.Replace(recorded, `{"apiVersion":"v1","kind":"Pod"`, `["`, 1): "it is no snapshot: ",
 	} {
 		if _, err := cluster.ReadSnapshot(strings.NewReader(src)); err == nil || !strings.HasPrefix(err.Error(), want) {

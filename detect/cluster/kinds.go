@@ -27,6 +27,14 @@ func (k kind) String() string {
 	return k.Group + "/" + k.name
 }
 
+// root is where the API server serves the group and version.
+func (k kind) root() string {
+	if k.Group == "" {
+		return "/api/" + k.Version
+	}
+	return "/apis/" + k.Group + "/" + k.Version
+}
+
 // alwaysRead are kinds that no policy may ask for, and that tell who decided
 // on an object: owners, Flux and Argo CD.
 var alwaysRead = map[string]bool{

@@ -2,26 +2,24 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/pager"
 )
 
 const (
@@ -45,7 +43,6 @@ type resourceRule = authorizationv1.ResourceRule
 type reader struct {
 	Options
 	objects dynamic.Interface
-	secrets metadata.Interface
 	typed   kubernetes.Interface
 	rules   []resourceRule
 	sure    bool // rules are all that there are
@@ -57,9 +54,6 @@ func Read(ctx context.Context, config *rest.Config, o Options) (*Inventory, erro
 	r := reader{Options: o}
 	var err error
 	if r.objects, err = dynamic.NewForConfig(config); err != nil {
-		return nil, fmt.Errorf("connecting to cluster %s: %w", o.Cluster, err)
-	}
-	if r.secrets, err = metadata.NewForConfig(config); err != nil {
 		return nil, fmt.Errorf("connecting to cluster %s: %w", o.Cluster, err)
 	}
 	if r.typed, err = kubernetes.NewForConfig(config); err != nil {
@@ -92,8 +86,9 @@ func (r *reader) read(ctx context.Context) (*Inventory, error) {
 	next := make(chan int)
 	for range concurrency {
 		wg.Go(func() {
+			d := newDecoder(r.Owners)
 			for i := range next {
-				results[i].objects, results[i].err = r.list(ctx, all[i])
+				results[i].objects, results[i].err = r.list(ctx, all[i], d)
 			}
 		})
 	}
@@ -142,7 +137,7 @@ var errNoRight = errors.New("no right to list")
 
 // list reads all objects of a kind. The server may go away in the middle: then
 // the list begins anew.
-func (r *reader) list(ctx context.Context, k kind) ([]map[string]any, error) {
+func (r *reader) list(ctx context.Context, k kind, d *decoder) ([]map[string]any, error) {
 	if r.sure && !may(r.rules, "list", k.GroupResource()) {
 		return nil, errNoRight
 	}
@@ -150,7 +145,7 @@ func (r *reader) list(ctx context.Context, k kind) ([]map[string]any, error) {
 	var last error
 	backoff := wait.Backoff{Duration: 200 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: attempts, Cap: 5 * time.Second}
 	err := wait.ExponentialBackoffWithContext(ctx, backoff, func(ctx context.Context) (bool, error) {
-		out, last = r.once(ctx, k)
+		out, last = r.once(ctx, k, d)
 		if transient(last) {
 			return false, nil
 		}
@@ -169,63 +164,70 @@ func transient(err error) bool {
 		apierrors.IsTimeout(err) || apierrors.IsInternalError(err))
 }
 
-func (r *reader) once(ctx context.Context, k kind) ([]map[string]any, error) {
-	namespace := r.Namespace
-	if !k.namespaced {
-		namespace = ""
-	}
+// once lists the objects of a kind, page by page, each object trimmed as soon
+// as it was read.
+func (r *reader) once(ctx context.Context, k kind, d *decoder) ([]map[string]any, error) {
 	var out []map[string]any
-	fetch := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-		if k.Group == "" && k.name == "Secret" {
-			return r.secrets.Resource(k.GroupVersionResource).Namespace(namespace).List(ctx, o)
+	for next := ""; ; {
+		body, err := r.page(ctx, k, next)
+		if err != nil {
+			return nil, err
 		}
-		return r.objects.Resource(k.GroupVersionResource).Namespace(namespace).List(ctx, o)
-	}
-	p := pager.New(fetch)
-	p.PageSize = page
-	p.PageBufferSize = 0
-	if k.Group == kubescape { // its lists are of metadata alone
-		inner := fetch
-		p.PageFn = func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			list, err := inner(ctx, o)
-			if err != nil {
-				return nil, err
-			}
-			return list, r.whole(ctx, k, list.(*unstructured.UnstructuredList))
-		}
-	}
-	err := p.EachListItem(ctx, metav1.ListOptions{}, func(item runtime.Object) error {
-		switch item := item.(type) {
-		case *unstructured.Unstructured:
-			out = append(out, trim(k, item.Object, r.Owners))
-		case *metav1.PartialObjectMetadata:
-			o, err := runtime.DefaultUnstructuredConverter.ToUnstructured(item)
-			if err != nil {
-				return fmt.Errorf("reading what a Secret is called: %w", err)
+		head, err := readList(body, d, func(o map[string]any) error {
+			if k.Group == kubescape { // its lists are of metadata alone
+				if o, err = r.whole(ctx, k, o); o == nil {
+					return err
+				}
 			}
 			out = append(out, trim(k, o, r.Owners))
+			return nil
+		})
+		body.Close()
+		if err != nil {
+			return nil, fmt.Errorf("reading a list of %s: %w", k.GroupResource(), err)
 		}
-		return nil
-	})
-	return out, err
+		var meta struct {
+			Continue string `json:"continue"`
+		}
+		if m := head["metadata"]; m != nil {
+			if err := json.Unmarshal(m, &meta); err != nil {
+				return nil, fmt.Errorf("reading a list of %s: %w", k.GroupResource(), err)
+			}
+		}
+		if next = meta.Continue; next == "" {
+			return out, nil
+		}
+	}
+}
+
+// page asks for one page of a list: of Secrets for their metadata alone.
+func (r *reader) page(ctx context.Context, k kind, next string) (io.ReadCloser, error) {
+	request := r.typed.CoreV1().RESTClient().Get().AbsPath(k.root()).
+		NamespaceIfScoped(r.Namespace, k.namespaced && r.Namespace != "").Resource(k.Resource).
+		Param("limit", strconv.Itoa(page)).SetHeader("Accept", "application/json")
+	if k.Group == "" && k.name == "Secret" {
+		request.SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")
+	}
+	if next != "" {
+		request.Param("continue", next)
+	}
+	return request.Stream(ctx)
 }
 
 // kubescape is the group of what Kubescape's operator learned.
 const kubescape = "spdx.softwarecomposition.kubescape.io"
 
-// whole gets each item of a list that has only their metadata.
-func (r *reader) whole(ctx context.Context, k kind, list *unstructured.UnstructuredList) error {
-	for i, item := range list.Items {
-		o, err := r.objects.Resource(k.GroupVersionResource).Namespace(item.GetNamespace()).Get(ctx, item.GetName(), metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			continue // it went in the meantime
-		}
-		if err != nil {
-			return err
-		}
-		list.Items[i] = *o
+// whole gets an object of which only the metadata was listed, nil if it went
+// in the meantime.
+func (r *reader) whole(ctx context.Context, k kind, o map[string]any) (map[string]any, error) {
+	got, err := r.objects.Resource(k.GroupVersionResource).Namespace(metadataOf(o, "namespace")).Get(ctx, metadataOf(o, "name"), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
 	}
-	return nil
+	if err != nil {
+		return nil, err
+	}
+	return got.Object, nil
 }
 
 // reason says in a sentence why a kind could not be read, and what to do.

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
 
 // maxSnapshot bounds what is read of a recording, in bytes: of some 100,000 objects.
@@ -56,42 +54,41 @@ func (i *Inventory) Write(w io.Writer) error {
 	return nil
 }
 
-// ReadSnapshot reads what Write wrote.
+// ReadSnapshot reads what Write wrote, one object at a time. Objects share what
+// they have in common: nothing below the top two levels may be changed.
 func ReadSnapshot(r io.Reader) (*Inventory, error) {
-	src, err := io.ReadAll(io.LimitReader(r, maxSnapshot+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(src) > maxSnapshot {
+	limited := &io.LimitedReader{R: r, N: maxSnapshot + 1}
+	var objects []map[string]any
+	members, err := readList(limited, newDecoder(true), func(o map[string]any) error {
+		if text(o["apiVersion"]) == "" || text(o["kind"]) == "" {
+			return errNoObject
+		}
+		objects = append(objects, o)
+		return nil
+	})
+	if limited.N == 0 {
 		return nil, fmt.Errorf("it is larger than the %d MiB that are read", maxSnapshot>>20)
 	}
-	var head header
-	if err := json.Unmarshal(src, &head); err != nil {
+	if err != nil {
+		return nil, fmt.Errorf("it is no snapshot: %w", err)
+	}
+	var head struct {
+		header
+		Inventory
+	}
+	src, err := json.Marshal(members)
+	if err == nil {
+		err = json.Unmarshal(src, &head)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("it is no snapshot: %w", err)
 	}
 	if head.APIVersion != snapshotVersion || head.Kind != snapshotKind {
 		return nil, fmt.Errorf("it is %s %s, want %s %s as 'oakum snapshot' writes it", head.APIVersion, head.Kind, snapshotVersion, snapshotKind)
 	}
-	var raw struct {
-		Inventory
-		Items []json.RawMessage `json:"items"`
-	}
-	if err := json.Unmarshal(src, &raw); err != nil {
-		return nil, fmt.Errorf("reading the snapshot: %w", err)
-	}
-	out := raw.Inventory
-	if out.Cluster == "" {
+	if head.Cluster == "" {
 		return nil, errors.New("the snapshot does not say of which cluster it is")
 	}
-	for n, item := range raw.Items {
-		var o map[string]any
-		if err := utiljson.Unmarshal(item, &o); err != nil {
-			return nil, fmt.Errorf("reading item %d of the snapshot: %w", n, err)
-		}
-		if text(o["apiVersion"]) == "" || text(o["kind"]) == "" {
-			return nil, fmt.Errorf("item %d of the snapshot is no Kubernetes object", n)
-		}
-		out.Objects = append(out.Objects, o)
-	}
-	return &out, nil
+	head.Objects = objects
+	return &head.Inventory, nil
 }

@@ -1,5 +1,7 @@
 package cluster
 
+import "maps"
+
 // trim drops what nobody asks for of an object before it is kept: of 10,000
 // pods, most of the memory.
 func trim(k kind, o map[string]any, owners bool) map[string]any {
@@ -28,7 +30,9 @@ func secret(o, meta map[string]any) {
 	delete(o, "stringData")
 	delete(meta, "managedFields") // which keys it has is nobody's business
 	if annotations, ok := meta["annotations"].(map[string]any); ok {
+		annotations = maps.Clone(annotations) // it may be others' as well
 		delete(annotations, lastApplied)
+		meta["annotations"] = annotations
 	}
 }
 

@@ -45,18 +45,42 @@ func withoutNulls(v any) {
 
 // liveField follows a path through the values of an object that has no text.
 func (r *Resource) liveField(path Path) Field {
-	f := Field{Path: path}
-	var v any = r.Value
+	v, present := follow(r.Value, path)
+	return Field{Path: path, Present: present, Node: FromValue(v)}
+}
+
+// Has tells whether a field is written.
+func (r *Resource) Has(path Path) bool {
+	if r.Node == nil { // without making nodes of what is there
+		_, ok := follow(r.Value, path)
+		return ok
+	}
+	return r.Field(path).Present
+}
+
+// ValueAt is the value of a field, as the API server reads it.
+func (r *Resource) ValueAt(path Path) (any, bool) {
+	if r.Node == nil {
+		return follow(r.Value, path)
+	}
+	f := r.Field(path)
+	if !f.Present {
+		return nil, false
+	}
+	v, err := ToValue(f.Node)
+	return v, err == nil
+}
+
+// follow is what a path leads to or, where it is absent, the deepest value on the way.
+func follow(v any, path Path) (any, bool) {
 	for _, s := range path {
 		next, ok := step(v, s)
 		if !ok {
-			f.Node = FromValue(v)
-			return f
+			return v, false
 		}
 		v = next
 	}
-	f.Present, f.Node = true, FromValue(v)
-	return f
+	return v, true
 }
 
 func step(v any, s Step) (any, bool) {

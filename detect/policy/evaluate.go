@@ -157,7 +157,7 @@ func (it item) violation() (Violation, error) {
 	}
 	for i, at := range c.at {
 		path := at.resolve(&it)
-		written := it.resource.Field(path).Present
+		written := it.resource.Has(path)
 		if i == 0 || written {
 			v.Path = path
 		}

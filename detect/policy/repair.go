@@ -121,7 +121,7 @@ func (v Violation) Repair() (Repair, error) {
 			return fail(err)
 		}
 		for _, edit := range edits {
-			if edit.Op != Remove || it.resource.Field(edit.Path).Present {
+			if edit.Op != Remove || it.resource.Has(edit.Path) {
 				r.Edits = append(r.Edits, edit)
 			}
 		}

@@ -17,20 +17,22 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	apiserver "github.com/oakum-dev/oakum/test/apiserver"
+	"github.com/oakum-dev/oakum/testdata/fleet"
 )
 
 func main() {
 	kubeconfig := flag.String("kubeconfig", "", "where to write the kubeconfig (default: in a temporary directory)")
+	pods := flag.Int("pods", 0, "fill it with about so many pods as well, and all that comes with them in a large cluster")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *kubeconfig, flag.Args()); err != nil {
+	if err := run(ctx, *kubeconfig, *pods, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "cluster:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, kubeconfig string, dirs []string) (err error) {
+func run(ctx context.Context, kubeconfig string, pods int, dirs []string) (err error) {
 	dir, err := os.MkdirTemp("", "oakum-cluster-")
 	if err != nil {
 		return fmt.Errorf("making a directory for the cluster: %w", err)
@@ -46,6 +48,13 @@ func run(ctx context.Context, kubeconfig string, dirs []string) (err error) {
 			return fmt.Errorf("loading %s: %w", d, err)
 		}
 		fmt.Printf("%d objects of %s are in the cluster\n", n, d)
+	}
+	if pods > 0 {
+		n, err := apiserver.Fill(ctx, server.Config, fleet.Cluster{Seed: 1, Pods: pods}.Parts())
+		if err != nil {
+			return fmt.Errorf("filling the cluster: %w", err)
+		}
+		fmt.Printf("%d objects with about %d pods are in the cluster\n", n, pods)
 	}
 	if kubeconfig == "" {
 		kubeconfig = filepath.Join(dir, "kubeconfig")
