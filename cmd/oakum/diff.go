@@ -109,7 +109,7 @@ func (a *app) openAll(ctx context.Context, paths []string, from *clusterFlags) (
 
 func (a *app) readAll(ctx context.Context, p *project, o remediate.Settings, from *clusterFlags) (err error) {
 	o.Paths = nil // an overlay needs its bases
-	o.Wants = func(string, string) bool { return true }
+	o.Wants = everything
 	if p.Project, err = remediate.ReadProject(p.root.FS(), o); err != nil {
 		return err
 	}
@@ -124,6 +124,9 @@ func (a *app) readAll(ctx context.Context, p *project, o remediate.Settings, fro
 	}
 	return p.Join(ctx, inventory, address(p.dir))
 }
+
+// everything wants every kind.
+func everything(string, string) bool { return true }
 
 // wanted are the kinds of a cluster that policies ask for or the tree has, and
 // those that explain what differs.

@@ -14,24 +14,27 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/oakum-dev/oakum/detect/cluster"
+	"github.com/oakum-dev/oakum/remediate"
 )
 
 func (a *app) snapshotCommand() *cobra.Command {
 	var output string
 	var from cluster.Flags
 	c := &cobra.Command{
-		Use:   "snapshot -o FILE",
+		Use:   "snapshot -o FILE [PATH...]",
 		Short: "record what oakum reads of a cluster, without the data of secrets",
 		Long: `Snapshot reads a cluster as 'oakum scan --live' does and writes it to a file, which
 every verb takes with --snapshot: on another machine, at another time. The data
-of Secrets is never asked for. A file named .gz is compressed; - is stdout.`,
+of Secrets is never asked for. A file named .gz is compressed; - is stdout.
+
+With paths it also records the kinds that manifests below them have and no policy
+asks for, so that 'oakum diff' can compare all of these.`,
 		Example: "  oakum snapshot -o prod.json.gz --context prod\n  oakum scan --snapshot prod.json.gz clusters/prod",
-		Args:    cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if output == "" {
 				return errors.New("say with --output which file is to be written")
 			}
-			return a.record(c.Context(), &from, output)
+			return a.record(c.Context(), &from, output, args)
 		},
 	}
 	from.Bind(c.Flags())
@@ -39,18 +42,26 @@ of Secrets is never asked for. A file named .gz is compressed; - is stdout.`,
 	return c
 }
 
-func (a *app) record(ctx context.Context, from *cluster.Flags, name string) error {
-	p, o, err := a.prepare(nil)
+func (a *app) record(ctx context.Context, from *cluster.Flags, name string, paths []string) error {
+	p, o, err := a.prepare(paths)
 	if err != nil {
 		return err
 	}
 	defer p.root.Close()
+	wants := o.LiveWants()
+	if len(paths) > 0 {
+		o.Selected, o.Wants = nil, everything
+		if p.Project, err = remediate.ReadProject(p.root.FS(), o); err != nil {
+			return err
+		}
+		wants = p.wanted()
+	}
 	config, called, err := from.Connect(p.dir)
 	if err != nil {
 		return err
 	}
 	inventory, err := cluster.Read(ctx, config, cluster.Options{
-		Cluster: called, Namespace: from.Namespace(), Wants: o.LiveWants(), Owners: true, Now: time.Now,
+		Cluster: called, Namespace: from.Namespace(), Wants: wants, Owners: true, Now: time.Now,
 	})
 	if err != nil {
 		return err

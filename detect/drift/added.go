@@ -42,8 +42,11 @@ type adding struct {
 // parts that somebody did.
 func (a adding) at(path manifest.Path, live any) []Difference {
 	last := path[len(path)-1]
-	if marks.MatchString(last.Key) && (path[len(path)-2:][0].Key == "annotations" || path[len(path)-2:][0].Key == "labels") {
+	if above := path[max(len(path)-2, 0)].Key; (above == "annotations" || above == "labels") && marks.MatchString(last.Key) {
 		return nil
+	}
+	if last.Key == "finalizers" {
+		return nil // whoever has to clean up puts them there
 	}
 	if a.complete != nil && alike(at(a.complete, path), live) {
 		return nil // a default
@@ -88,25 +91,33 @@ func (a adding) one(path manifest.Path, live any) (Difference, bool) {
 		// Nobody is noted anywhere: only what no webhook is known to add is told.
 		return d, container && !injected(a.object, path[len(path)-1].Value)
 	}
-	best := unknown
-	sure, seen := false, false
+	var kept []entry
+	d.doubtful = true
 	for _, e := range a.entries {
 		hold := e.holds(a.object, path)
 		if hold == none {
 			continue
 		}
-		keep, doubtful := a.keeps(e, hold, path, container)
-		if !keep {
-			continue
+		if keep, doubtful := a.keeps(e, hold, path, container); keep {
+			kept = append(kept, e)
+			d.doubtful = d.doubtful && doubtful
 		}
-		r := a.role(e)
-		if !seen || !doubtful && !sure || doubtful != sure && r == person && (best != person || e.Time.After(d.Owner.Time)) {
-			d.Owner, best = e.Owner, r
-		}
-		seen, sure = true, sure || !doubtful
 	}
-	d.doubtful = !sure
-	return d, seen
+	if len(kept) == 0 {
+		return d, false
+	}
+	// Of several a person is the likelier to have done it, and the last one.
+	slices.SortStableFunc(kept, func(x, y entry) int {
+		if p, q := a.role(x) == person, a.role(y) == person; p != q {
+			if p {
+				return -1
+			}
+			return 1
+		}
+		return y.Time.Compare(x.Time)
+	})
+	d.Owner = kept[0].Owner
+	return d, true
 }
 
 // keeps tells whether an entry makes a field of live that Git has not a

@@ -3,6 +3,7 @@ package drift
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 
 	"github.com/oakum-dev/oakum/detect/manifest"
@@ -81,8 +82,15 @@ func (c *comparison) value(path manifest.Path, sh shape, git, live any) {
 	}
 }
 
+// dropped are annotations of pods that the API server takes away.
+var dropped = regexp.MustCompile(`^pod\.(alpha|beta)\.kubernetes\.io/init-container`)
+
 func (c *comparison) mapping(path manifest.Path, sh shape, git, live map[string]any) {
+	annotations := len(path) > 0 && path[len(path)-1].Key == "annotations"
 	for _, key := range slices.Sorted(maps.Keys(git)) {
+		if annotations && dropped.MatchString(key) {
+			continue
+		}
 		if f, ok := sh.field(key); ok && git[key] != nil {
 			c.value(path.Key(key), f, git[key], live[key])
 		}

@@ -13,7 +13,11 @@ func (c *comparer) missing() []*Drift {
 	var out []*Drift
 	for n, tree := range c.Trees {
 		units := map[trace.Unit][]trace.Desired{}
+		rendered := map[*manifest.Resource]bool{} // by units that are applied
 		for d := range tree.Tree.All() {
+			if t := c.units[unit{n, d.Unit()}]; d.Dir != "" && d.Resource != nil && t != nil && t.chosen > 0 {
+				rendered[d.Resource] = true
+			}
 			if c.has(d) {
 				units[d.Unit()] = append(units[d.Unit()], d)
 			}
@@ -41,7 +45,7 @@ func (c *comparer) missing() []*Drift {
 				case c.lives[identity{manifest.GroupOf(d.APIVersion), d.Kind, namespace, d.Name}]:
 					there++
 				case namespaced && (namespace == "" || namespace == "*" || c.Namespace != "" && namespace != c.Namespace):
-				case c.elsewhere(d, unit{n, u}, namespace):
+				case !u.Rendered && rendered[d.Resource]: // it reaches the cluster in another way than as it is written
 				default:
 					gone = append(gone, &Drift{
 						Desired: d, Namespace: namespace, Commit: c.commit(n), Source: trace.Source{Resource: d.Resource},
@@ -62,23 +66,6 @@ func (c *comparer) commit(tree int) string {
 		return ""
 	}
 	return c.Trees[tree].Commit
-}
-
-// elsewhere tells whether what is written here reaches the cluster by a unit
-// that renders it, rather than as it is written.
-func (c *comparer) elsewhere(d trace.Desired, u unit, namespace string) bool {
-	if u.Rendered || d.Resource == nil {
-		return false
-	}
-	for other := range c.Trees[u.tree].Tree.All() {
-		if other.Dir == "" || other.Resource != d.Resource {
-			continue
-		}
-		if t := c.units[unit{u.tree, other.Unit()}]; t != nil && t.chosen > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // passes tells objects that are made for a moment: hooks of Helm and Argo CD,

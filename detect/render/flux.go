@@ -181,24 +181,18 @@ func (f Flux) substitute(o *Object) (known bool, err error) {
 		return false, err
 	}
 	inline, _ := post["substitute"].(map[string]any)
+	written := 0
 	done := variable.ReplaceAllStringFunc(string(src), func(s string) string {
-		m := variable.FindStringSubmatch(s)
-		switch v, ok := inline[m[2]].(string); {
-		case m[1] != "":
-			return s[1:]
-		case m[5] != "":
-			return notKnown
-		case ok && (v != "" || m[3] == ""):
-			return v
+		if written > maxSubstituted {
+			return ""
 		}
-		if v, ok := f.Variables[m[2]]; ok && (v != "" || m[3] == "") {
-			return v
-		}
-		if m[3] != "" && f.Complete {
-			return m[4]
-		}
-		return notKnown
+		out := f.value(variable.FindStringSubmatch(s), inline)
+		written += len(out)
+		return out
 	})
+	if written > maxSubstituted {
+		return false, fmt.Errorf("its variables spell out more than %d MiB", maxSubstituted>>20)
+	}
 	if done == string(src) {
 		return true, nil
 	}
@@ -212,6 +206,28 @@ func (f Flux) substitute(o *Object) (known bool, err error) {
 	o.Name, _ = meta["name"].(string)
 	o.Namespace, _ = meta["namespace"].(string)
 	return o.Name != "", nil
+}
+
+// maxSubstituted bounds what variables add to one object, in bytes.
+const maxSubstituted = 16 << 20
+
+// value is what stands for a variable, by the parts of its expression.
+func (f Flux) value(m []string, inline map[string]any) string {
+	v, ok := inline[m[2]].(string)
+	if !ok {
+		v, ok = f.Variables[m[2]]
+	}
+	switch {
+	case m[1] != "":
+		return m[0][1:]
+	case m[5] != "":
+		return notKnown
+	case ok && (v != "" || !strings.HasPrefix(m[3], ":")):
+		return v
+	case m[3] != "" && (ok || f.Complete):
+		return m[4]
+	}
+	return notKnown
 }
 
 func disabled(object map[string]any) bool {

@@ -70,7 +70,7 @@ func (t *Tracer) Desired(r *manifest.Resource) (Source, []Desired) {
 	}
 	var open, exact, told, its []Desired
 	for _, c := range t.tree.byName[id] {
-		if c.namespace != "" && c.namespace != r.Namespace {
+		if c.namespace != "" && r.Namespace != "" && c.namespace != r.Namespace {
 			continue
 		}
 		d := c.desired()
@@ -81,7 +81,7 @@ func (t *Tracer) Desired(r *manifest.Resource) (Source, []Desired) {
 			continue
 		}
 		open = append(open, d)
-		if c.namespace == r.Namespace {
+		if c.namespace == r.Namespace || r.Namespace == "" {
 			exact = append(exact, d)
 		}
 		if s.Path != "" && c.in(s.Path) {

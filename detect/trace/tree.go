@@ -93,7 +93,7 @@ func (t *Tree) find(s *Source, id object, listed bool) {
 		{Mark, func(c candidate) bool {
 			return s.Path != "" && c.in(s.Path) && (c.namespace == namespace || c.namespace == "")
 		}},
-		{Identity, func(c candidate) bool { return c.namespace == namespace }},
+		{Identity, func(c candidate) bool { return c.namespace == namespace || namespace == "" }}, // an object of the whole cluster has none, whatever a file says
 		{Name, func(c candidate) bool { return c.namespace == "" }},
 	}
 	for _, way := range ways {
