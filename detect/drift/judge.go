@@ -20,7 +20,10 @@ func Judge(result *Result, live *manifest.Set, o detect.Options) {
 	}
 	is, was := j.scan(j.is(result.Drifts), nil), j.scan(j.was(), nil)
 	came, gone := is.without(was), was.without(is)
-	for _, d := range result.Drifts {
+	for i, d := range result.Drifts {
+		if i == maxAlone {
+			break // that much did not happen by itself: its objects bear the findings
+		}
 		j.attribute(d, came, gone)
 	}
 	j.rest(result.Drifts, came, func(d *Drift) *[]*detect.Finding { return &d.Weakens })
@@ -30,6 +33,10 @@ func Judge(result *Result, live *manifest.Set, o detect.Options) {
 	}
 	result.Drifts = slices.DeleteFunc(result.Drifts, func(d *Drift) bool { return len(d.Differences) == 0 })
 }
+
+// maxAlone bounds for how many drifts the policies are evaluated over the
+// cluster with that one alone.
+const maxAlone = 200
 
 type judge struct {
 	options detect.Options
