@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"maps"
 	"path"
 	"slices"
 
@@ -9,12 +10,17 @@ import (
 	"github.com/oakum-dev/oakum/detect/manifest"
 )
 
-// exposures are what of a tree decides how far a break-in reaches.
+// exposures are what of a set decides how far a break-in reaches.
 type exposures struct {
-	services []*manifest.Resource
-	routes   []*manifest.Resource // Ingress, and the routes of Gateway API
-	rights   []*manifest.Resource // role bindings
+	ordered  bool
+	services map[string][]*manifest.Resource // by namespace
+	routes   map[string][]*manifest.Resource // Ingress, and the routes of Gateway API
+	rights   map[string][]*manifest.Resource // role bindings, by name of a service account
 	accounts map[[2]string]map[string]any
+}
+
+func newExposures(ordered bool, accounts map[[2]string]map[string]any) exposures {
+	return exposures{ordered, map[string][]*manifest.Resource{}, map[string][]*manifest.Resource{}, map[string][]*manifest.Resource{}, accounts}
 }
 
 // routeKinds lead requests from outside to services, by API group and kind.
@@ -27,15 +33,43 @@ var routeKinds = map[string]bool{
 	"gateway.networking.k8s.io/TCPRoute":  true,
 }
 
-func (e *exposures) add(r *manifest.Resource) {
+func isService(r *manifest.Resource) bool { return r.Kind == "Service" && r.APIVersion == "v1" }
+
+func isRoute(r *manifest.Resource) bool { return routeKinds[r.Group()+"/"+r.Kind] }
+
+// place adds a resource, or takes it away.
+func (e *exposures) place(r *manifest.Resource, in bool) {
 	switch {
 	case r.Partial:
-	case r.Kind == "Service" && r.APIVersion == "v1":
-		e.services = append(e.services, r)
-	case routeKinds[r.Group()+"/"+r.Kind]:
-		e.routes = append(e.routes, r)
-	case (r.Kind == "RoleBinding" || r.Kind == "ClusterRoleBinding") && r.Group() == "rbac.authorization.k8s.io":
-		e.rights = append(e.rights, r)
+	case isService(r):
+		e.services[r.Namespace] = arranged(e.services[r.Namespace], r, in, e.ordered)
+	case isBinding(r):
+		var names []string
+		for _, s := range subjectsOf(r) {
+			if s.account != "" && !slices.Contains(names, s.account) {
+				names = append(names, s.account)
+				e.rights[s.account] = arranged(e.rights[s.account], r, in, e.ordered)
+			}
+		}
+	case isRoute(r):
+		e.routes[r.Namespace] = arranged(e.routes[r.Namespace], r, in, e.ordered)
+	}
+}
+
+// beside goes over those of a list that may be near a resource.
+func beside(r *manifest.Resource, by map[string][]*manifest.Resource) func(yield func(*manifest.Resource) bool) {
+	return func(yield func(*manifest.Resource) bool) {
+		lists := [][]*manifest.Resource{by[r.Namespace], by[""]}
+		if r.Namespace == "" {
+			lists = slices.Collect(maps.Values(by))
+		}
+		for _, list := range lists {
+			for _, s := range list {
+				if !yield(s) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -55,22 +89,28 @@ func (e *exposures) of(r *manifest.Resource, container map[string]any) []string 
 			out = append(out, "the pod shares the "+ns[1]+" of its node")
 		}
 	}
+	account := serviceAccountOf(template)
+	mounts := field(template, "spec", "automountServiceAccountToken")
+	if mounts == nil {
+		mounts = e.accounts[[2]string{r.Namespace, account}]["automountServiceAccountToken"]
+	}
+	for _, binding := range e.rights[account] {
+		if mounts != false && gives(binding, r, account) {
+			return append(out, binding.ID()+" gives its service account rights")
+		}
+	}
+	return out
+}
+
+// serviceAccountOf is the service account that the pods of a template run as.
+func serviceAccountOf(template map[string]any) string {
 	account := "default"
 	for _, name := range []string{"serviceAccount", "serviceAccountName"} { // the old field and the new
 		if s, _ := field(template, "spec", name).(string); s != "" {
 			account = s
 		}
 	}
-	mounts := field(template, "spec", "automountServiceAccountToken")
-	if mounts == nil {
-		mounts = e.accounts[[2]string{r.Namespace, account}]["automountServiceAccountToken"]
-	}
-	for _, binding := range e.rights {
-		if mounts != false && gives(binding, r, account) {
-			return append(out, binding.ID()+" gives its service account rights")
-		}
-	}
-	return out
+	return account
 }
 
 // reached lists the services and routes that lead to a pod from outside.
@@ -81,7 +121,7 @@ func (e *exposures) reached(r *manifest.Resource, template map[string]any) []str
 	for k, v := range written {
 		set[k], _ = v.(string)
 	}
-	for _, s := range e.services {
+	for s := range beside(r, e.services) {
 		selector, _ := field(s.Value, "spec", "selector").(map[string]any)
 		if !near(s, r) || !selected(selector, set) {
 			continue
@@ -89,7 +129,7 @@ func (e *exposures) reached(r *manifest.Resource, template map[string]any) []str
 		if t, _ := field(s.Value, "spec", "type").(string); t == "LoadBalancer" || t == "NodePort" {
 			out = append(out, s.ID()+" ("+t+") leads to it")
 		}
-		for _, route := range e.routes {
+		for route := range beside(s, e.routes) {
 			if near(route, s) && leads(route.Value["spec"], s.Name) {
 				out = append(out, route.ID()+" leads to it")
 			}
