@@ -72,7 +72,9 @@ func (w *world) host() string { return pick(w, "a.example.com", "b.example.com")
 
 var generators = map[string]func(*world) string{
 	"Namespace": func(*world) string { return "{apiVersion: v1, kind: Namespace}" },
-	"Pod":       func(w *world) string { return "{apiVersion: v1, kind: Pod, " + strings.SplitN(w.pod(), ", spec:", 2)[0][1:] + ", spec:" + strings.SplitN(w.pod(), ", spec:", 2)[1] },
+	"Pod": func(w *world) string {
+		return "{apiVersion: v1, kind: Pod, " + strings.SplitN(w.pod(), ", spec:", 2)[0][1:] + ", spec:" + strings.SplitN(w.pod(), ", spec:", 2)[1]
+	},
 	"Deployment": func(w *world) string {
 		return fmt.Sprintf("{apiVersion: apps/v1, kind: Deployment, spec: {replicas: %d, template: %s}}", w.IntN(4), w.pod())
 	},
