@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"iter"
 	"maps"
 	"path"
 	"slices"
@@ -9,14 +10,25 @@ import (
 	"github.com/oakum-dev/oakum/detect/manifest"
 )
 
-// Analyzers look across resources, which no expression over a single one can;
-// policies call on them by name. Each returns the resources that break it.
-var Analyzers = map[string]func(*manifest.Set) []*manifest.Resource{
-	"namespace-without-network-policy": namespaceWithoutNetworkPolicy,
+// analyzer looks across resources, which no expression over a single one can.
+type analyzer struct {
+	// part names the part of the set that a resource belongs to: no part depends
+	// on another. What has no part, everywhere, belongs to each; other resources
+	// are not looked at.
+	part func(r *manifest.Resource) (part string, looked bool)
+	// judge lists those of a part, or of a whole set, that break it.
+	judge func(resources iter.Seq[*manifest.Resource]) []*manifest.Resource
+}
+
+const everywhere = ""
+
+// analyzers are those that policies call on by name.
+var analyzers = map[string]analyzer{
+	"namespace-without-network-policy": {networkPart, namespaceWithoutNetworkPolicy},
 }
 
 // AnalyzerNames lists the analyzers that a policy may name.
-func AnalyzerNames() []string { return slices.Sorted(maps.Keys(Analyzers)) }
+func AnalyzerNames() []string { return slices.Sorted(maps.Keys(analyzers)) }
 
 // networkPolicies are the kinds that isolate pods, by any network plugin.
 var networkPolicies = map[string]bool{
@@ -40,7 +52,7 @@ var clusterPolicies = map[string]bool{
 // workloads and no network policy, its first workload. Files that leave the
 // namespace to whoever applies them count by their directory; of a namespace
 // that is filled in later, as ${NAMESPACE}, nothing can be said.
-func namespaceWithoutNetworkPolicy(set *manifest.Set) []*manifest.Resource {
+func namespaceWithoutNetworkPolicy(resources iter.Seq[*manifest.Resource]) []*manifest.Resource {
 	place := func(r *manifest.Resource) string {
 		if r.Namespace != "" {
 			return "namespace " + r.Namespace
@@ -50,14 +62,14 @@ func namespaceWithoutNetworkPolicy(set *manifest.Set) []*manifest.Resource {
 	first := map[string]*manifest.Resource{}
 	covered := map[string]bool{}
 	var order []string
-	for r := range set.Resources {
+	for r := range resources {
 		switch {
 		case clusterPolicies[r.Kind]:
 			return nil
 		case networkPolicies[r.Group()+"/"+r.Kind]:
 			covered[place(r)] = true
 		}
-		if _, spec, ok := r.PodTemplate(); !ok || r.Partial || hostNetwork(spec) || strings.ContainsAny(r.Namespace, "${<") {
+		if !isolatable(r) {
 			continue
 		}
 		if p := place(r); first[p] == nil {
@@ -72,6 +84,25 @@ func namespaceWithoutNetworkPolicy(set *manifest.Set) []*manifest.Resource {
 		}
 	}
 	return out
+}
+
+// networkPart parts a set by namespace; what leaves that open is one part.
+func networkPart(r *manifest.Resource) (part string, looked bool) {
+	switch {
+	case clusterPolicies[r.Kind]:
+		return everywhere, true
+	case !networkPolicies[r.Group()+"/"+r.Kind] && !isolatable(r):
+		return "", false
+	case r.Namespace == "":
+		return "directories", true
+	}
+	return "namespace " + r.Namespace, true
+}
+
+// isolatable tells workloads that network policies are for.
+func isolatable(r *manifest.Resource) bool {
+	_, template, ok := r.PodTemplate()
+	return ok && !r.Partial && !hostNetwork(template) && !strings.ContainsAny(r.Namespace, "${<")
 }
 
 // coveredBelow tells whether a directory's policies stand in one below it.

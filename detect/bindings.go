@@ -7,36 +7,73 @@ import (
 	"github.com/oakum-dev/oakum/detect/manifest"
 )
 
-// bindings are the role bindings of a tree by the service accounts they name.
+// bindings are the role bindings of a set by the service accounts they name.
 type bindings struct {
+	ordered  bool
 	accounts map[string][]grant // by name of the service account
 	groups   []grant            // those that name service accounts by a group
 }
 
+// grant is one subject of a role binding.
 type grant struct {
 	namespace string // of the service accounts it is for; empty when the file leaves it open
-	binding   string // its ID
+	binding   *manifest.Resource
 }
 
-func (b *bindings) add(r *manifest.Resource) {
+// subject is whom a role binding means: a service account or, where that is
+// empty, all of a namespace. An empty namespace is any.
+type subject struct{ namespace, account string }
+
+// subjectsOf lists the service accounts that a role binding is for.
+func subjectsOf(r *manifest.Resource) []subject {
+	var out []subject
 	subjects, _ := r.Value["subjects"].([]any)
 	for _, s := range subjects {
-		subject, _ := s.(map[string]any)
-		name, _ := subject["name"].(string)
-		switch kind, _ := subject["kind"].(string); kind {
+		of, _ := s.(map[string]any)
+		name, _ := of["name"].(string)
+		switch kind, _ := of["kind"].(string); kind {
 		case "ServiceAccount":
-			namespace, _ := subject["namespace"].(string)
-			if b.accounts == nil {
-				b.accounts = map[string][]grant{}
+			namespace, _ := of["namespace"].(string)
+			if name != "" {
+				out = append(out, subject{namespace, name})
 			}
-			b.accounts[name] = append(b.accounts[name], grant{namespace, r.ID()})
 		case "Group":
 			switch namespace, all := strings.CutPrefix(name, "system:serviceaccounts"); {
 			case all:
-				b.groups = append(b.groups, grant{strings.TrimPrefix(namespace, ":"), r.ID()})
+				out = append(out, subject{strings.TrimPrefix(namespace, ":"), ""})
 			case name == "system:authenticated":
-				b.groups = append(b.groups, grant{"", r.ID()})
+				out = append(out, subject{})
 			}
+		}
+	}
+	return out
+}
+
+// place adds a role binding, or takes it away.
+func (b *bindings) place(r *manifest.Resource, in bool) {
+	for _, s := range subjectsOf(r) {
+		list := b.groups
+		if s.account != "" {
+			list = b.accounts[s.account]
+		}
+		switch {
+		case !in:
+			list = slices.DeleteFunc(list, func(g grant) bool { return g.binding == r })
+		case !b.ordered:
+			list = append(list, grant{s.namespace, r})
+		default:
+			i, _ := slices.BinarySearchFunc(list, r, func(g grant, r *manifest.Resource) int {
+				if c := manifest.CompareObjects(g.binding, r); c != 0 {
+					return c
+				}
+				return -1 // behind the other subjects of the same binding
+			})
+			list = slices.Insert(list, i, grant{s.namespace, r})
+		}
+		if s.account != "" {
+			b.accounts[s.account] = list
+		} else {
+			b.groups = list
 		}
 	}
 }
@@ -45,9 +82,14 @@ func (b *bindings) add(r *manifest.Resource) {
 // file leaves open may turn out to be any: it is taken as the same.
 func (b *bindings) of(namespace, serviceAccount string) []string {
 	ids := []string{}
-	for _, g := range slices.Concat(b.accounts[serviceAccount], b.groups) {
-		if (g.namespace == namespace || g.namespace == "" || namespace == "") && !slices.Contains(ids, g.binding) {
-			ids = append(ids, g.binding)
+	for _, list := range [][]grant{b.accounts[serviceAccount], b.groups} {
+		for _, g := range list {
+			if g.namespace != namespace && g.namespace != "" && namespace != "" {
+				continue
+			}
+			if id := g.binding.ID(); !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
 		}
 	}
 	return ids

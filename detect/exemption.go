@@ -129,21 +129,22 @@ func (o Options) exempt(findings []*Finding, exemptions []*Exemption) (left, exe
 	return left, exempted
 }
 
-// provided moves the findings of what the provider of a cluster runs to those
-// that its owner can do nothing about.
-func (r *Result) provided(o Options) {
+// provided parts the findings from those of what the provider of a cluster
+// runs, about which its owner can do nothing.
+func (o Options) provided(findings []*Finding) (left, provided []*Finding) {
 	if o.Provided == nil {
-		return
+		return findings, nil
 	}
 	by := &Exemption{Policies: []string{"*"}, Reason: o.Provider + " runs it, and alone can change it", Owner: o.Provider, Provider: true}
-	r.Findings = slices.DeleteFunc(r.Findings, func(f *Finding) bool {
-		if !o.Provided(f.Resource) {
-			return false
+	for _, f := range findings {
+		if o.Provided(f.Resource) {
+			f.Exemption = by
+			provided = append(provided, f)
+		} else {
+			left = append(left, f)
 		}
-		f.Exemption = by
-		r.Exempted = append(r.Exempted, f)
-		return true
-	})
+	}
+	return left, provided
 }
 
 // Expired tells whether the finding was exempted until a day before today.

@@ -21,40 +21,57 @@ const annotation = "oakum.dev/exempt."
 var remark = regexp.MustCompile(`^(|.*?\s)#\s*oakum:\s*exempt\b[ \t]*(\S*)[ \t]*(.*?)\s*$`)
 
 // written reads the exemptions that stand in some of the manifests.
-func written(set *manifest.Set, among func(*manifest.File) bool, known []string) (out []*Exemption, errs []manifest.Error) {
-	add := func(e *Exemption, err error) {
-		if err == nil {
-			err = e.Check(known)
-		}
-		if err != nil {
-			at := e.Position
-			errs = append(errs, manifest.Error{File: at.File, Line: at.Line, Column: at.Column, Message: err.Error()})
-			return
-		}
-		out = append(out, e)
-	}
+func written(set *manifest.Set, among func(*manifest.File) bool, known []string) ([]*Exemption, []manifest.Error) {
+	read := exemptionReader{known: known}
 	for r := range set.Resources {
 		if !among(r.File) {
 			continue
 		}
-		metadata, _ := r.Value["metadata"].(map[string]any)
-		annotations, _ := metadata["annotations"].(map[string]any)
-		for _, key := range slices.Sorted(maps.Keys(annotations)) {
-			name, ok := strings.CutPrefix(key, annotation)
-			if !ok {
-				continue
-			}
-			text, _ := annotations[key].(string)
-			e := &Exemption{Position: r.Position(manifest.Path{}.Key("metadata", "annotations", key)), Policies: []string{name}, resource: r}
-			add(e, e.parse(text))
-		}
+		annotated(r, read.add)
 	}
 	for _, f := range set.Files {
 		if among(f) && bytes.Contains(f.Source, []byte("oakum:")) {
-			remarks(f, add)
+			remarks(f, read.add)
 		}
 	}
-	return out, errs
+	return read.exemptions, read.errs
+}
+
+// exemptionReader gathers exemptions that make sense, and what is wrong with others.
+type exemptionReader struct {
+	known      []string // names of policies
+	exemptions []*Exemption
+	errs       []manifest.Error
+}
+
+func (read *exemptionReader) add(e *Exemption, err error) {
+	if err == nil {
+		err = e.Check(read.known)
+	}
+	if err != nil {
+		read.errs = append(read.errs, errorAt(e.Position, err))
+		return
+	}
+	read.exemptions = append(read.exemptions, e)
+}
+
+func errorAt(at manifest.Position, err error) manifest.Error {
+	return manifest.Error{File: at.File, Line: at.Line, Column: at.Column, Message: err.Error()}
+}
+
+// annotated reads the annotations of a resource that exempt something of it.
+func annotated(r *manifest.Resource, add func(*Exemption, error)) {
+	metadata, _ := r.Value["metadata"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	for _, key := range slices.Sorted(maps.Keys(annotations)) {
+		name, ok := strings.CutPrefix(key, annotation)
+		if !ok {
+			continue
+		}
+		text, _ := annotations[key].(string)
+		e := &Exemption{Position: r.Position(manifest.Path{}.Key("metadata", "annotations", key)), Policies: []string{name}, resource: r}
+		add(e, e.parse(text))
+	}
 }
 
 // remarks reads the comments of a file that exempt something.

@@ -95,7 +95,13 @@ func ScanFiles(set *manifest.Set, o Options, files map[string]bool) Result {
 
 func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result {
 	reports, wrong := o.scanned(set)
-	ctx := o.context(set, vuln.NewIndex(reports))
+	around := newSurroundings(false)
+	for r := range set.Resources {
+		around.replace(nil, r)
+	}
+	around.scans = vuln.NewIndex(reports)
+	ctx := around.context(o, nil)
+	ctx.All, ctx.Tree = set.Resources, set
 	var resources []*manifest.Resource
 	for r := range set.Resources {
 		if among(r.File) {
@@ -129,7 +135,7 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 	}
 	for _, p := range o.Policies {
 		if p.Unjudged != "" {
-			out.NotEvaluated = append(out.NotEvaluated, Unevaluated{Policy: p, Err: fmt.Errorf("policy %s: %s", p.Name, p.Unjudged)})
+			out.NotEvaluated = append(out.NotEvaluated, unjudged(p))
 		}
 		if p.Analyzer == "" {
 			continue
@@ -139,7 +145,7 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 				out.Judged[p]++
 			}
 		}
-		for _, r := range Analyzers[p.Analyzer](set) {
+		for _, r := range analyzers[p.Analyzer].judge(set.Resources) {
 			if !among(r.File) {
 				continue
 			}
@@ -151,23 +157,40 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 			out.Findings = append(out.Findings, newFinding(p, r, v))
 		}
 	}
-	slices.SortStableFunc(out.Findings, byPosition)
-	distinguish(out.Findings)
-	if o.Least != "" {
-		out.Findings = slices.DeleteFunc(out.Findings, func(f *Finding) bool { return !f.Severity.AtLeast(o.Least) })
-	}
-	known := o.Known
-	if known == nil {
-		for _, p := range o.Policies {
-			known = append(known, p.Name)
-		}
-	}
-	out.Exemptions, out.Errors = written(set, among, known)
+	out.Exemptions, out.Errors = written(set, among, o.known())
 	out.Errors = append(out.Errors, wrong...)
 	out.Exemptions = append(out.Exemptions, o.Exemptions...)
-	out.Findings, out.Exempted = o.exempt(out.Findings, out.Exemptions)
-	out.provided(o)
+	var provided []*Finding
+	out.Findings, out.Exempted, provided = o.settle(out.Findings, out.Exemptions)
+	out.Exempted = append(out.Exempted, provided...)
 	return out
+}
+
+// settle brings findings into order, tells apart those that would share a
+// fingerprint, leaves out what is not bad enough, and parts the rest: those that
+// are left, those that an exemption covers, and those that are nobody's but the
+// provider's.
+func (o Options) settle(findings []*Finding, exemptions []*Exemption) (left, exempted, provided []*Finding) {
+	slices.SortStableFunc(findings, byPosition)
+	distinguish(findings)
+	if o.Least != "" {
+		findings = slices.DeleteFunc(findings, func(f *Finding) bool { return !f.Severity.AtLeast(o.Least) })
+	}
+	left, exempted = o.exempt(findings, exemptions)
+	left, provided = o.provided(left)
+	return left, exempted, provided
+}
+
+// known are the names of all policies that there are.
+func (o Options) known() []string {
+	if o.Known != nil {
+		return o.Known
+	}
+	var known []string
+	for _, p := range o.Policies {
+		known = append(known, p.Name)
+	}
+	return known
 }
 
 // judgment is what all policies say of one resource.
@@ -184,15 +207,23 @@ func judge(r *manifest.Resource, policies []*policy.Policy, ctx policy.Context) 
 			continue
 		}
 		out.judged = append(out.judged, p)
-		violations, err := p.Evaluate(r, ctx)
+		findings, err := judgeBy(p, r, ctx)
 		if err != nil {
 			out.unevaluated = append(out.unevaluated, Unevaluated{p, r, err})
 		}
-		for _, v := range violations {
-			out.findings = append(out.findings, newFinding(p, r, v))
-		}
+		out.findings = append(out.findings, findings...)
 	}
 	return out
+}
+
+// judgeBy is what one policy says of a resource.
+func judgeBy(p *policy.Policy, r *manifest.Resource, ctx policy.Context) ([]*Finding, error) {
+	violations, err := p.Evaluate(r, ctx)
+	var out []*Finding
+	for _, v := range violations {
+		out = append(out, newFinding(p, r, v))
+	}
+	return out, err
 }
 
 // byKind keeps which policies judge resources of a kind: most look at few.
@@ -226,36 +257,6 @@ func (k *byKind) of(r *manifest.Resource) []*policy.Policy {
 	return policies
 }
 
-func (o Options) context(set *manifest.Set, scans *vuln.Index) policy.Context {
-	tree := newTree(set)
-	accounts := map[[2]string]map[string]any{}
-	var bound bindings
-	for r := range set.Resources {
-		switch {
-		case r.Kind == "ServiceAccount" && r.APIVersion == "v1":
-			accounts[[2]string{r.Namespace, r.Name}] = r.Value
-		case (r.Kind == "RoleBinding" || r.Kind == "ClusterRoleBinding") && r.Group() == "rbac.authorization.k8s.io":
-			bound.add(r)
-		}
-	}
-	exposed := newExposures(set, accounts)
-	return policy.Context{
-		Kubernetes: cmp.Or(o.Kubernetes, LatestKubernetes),
-		Today:      o.today(),
-		ServiceAccount: func(namespace, name string) (map[string]any, bool) {
-			v, ok := accounts[[2]string{namespace, name}]
-			return v, ok
-		},
-		Bindings: bound.of,
-		Related:  tree.related,
-		Objects:  tree.objects,
-		All:      set.Resources,
-		Tree:     set,
-		Scanned:  scans.Of,
-		Exposure: exposed.of,
-	}
-}
-
 // today is the day as policies compare it.
 func (o Options) today() string {
 	if o.Today.IsZero() {
@@ -281,8 +282,7 @@ func (o Options) scanned(set *manifest.Set) ([]*vuln.Report, []manifest.Error) {
 		}
 		report, err := vuln.FromResource(r)
 		if err != nil {
-			at := r.Position(nil)
-			errs = append(errs, manifest.Error{File: at.File, Line: at.Line, Column: at.Column, Message: err.Error()})
+			errs = append(errs, errorAt(r.Position(nil), err))
 			continue
 		}
 		reports = append(reports, report)

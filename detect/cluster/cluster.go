@@ -96,15 +96,20 @@ func (i *Inventory) Set(workloads ...manifest.Workload) *manifest.Set {
 		if owner, ok := controller(o); ok && makers[text(owner["uid"])] {
 			continue
 		}
-		name := "live:" + i.Cluster + "/"
-		if ns := metadataOf(o, "namespace"); ns != "" {
-			name += ns + "/"
-		}
-		r := manifest.FromObject(name+text(o["kind"])+"/"+metadataOf(o, "name"), o, workloads...)
-		r.Partial = builtin(r)
-		set.Files = append(set.Files, r.File)
+		set.Files = append(set.Files, i.resource(o, workloads).File)
 	}
 	return set
+}
+
+// resource is an object of the inventory as a resource.
+func (i *Inventory) resource(o map[string]any, workloads []manifest.Workload) *manifest.Resource {
+	name := "live:" + i.Cluster + "/"
+	if ns := metadataOf(o, "namespace"); ns != "" {
+		name += ns + "/"
+	}
+	r := manifest.FromObject(name+text(o["kind"])+"/"+metadataOf(o, "name"), o, workloads...)
+	r.Partial = builtin(r)
+	return r
 }
 
 // itself is what is known of the cluster as a whole, as an object.

@@ -192,19 +192,6 @@ func (a *Access) bind(b *manifest.Resource) {
 	}
 }
 
-// Bound is the first binding that names the service account of a workload, nil
-// for none. What whole groups are given tells nothing of this one.
-func (a *Access) Bound(r *manifest.Resource) *manifest.Resource {
-	w := workloadOf(r, a.places)
-	if w == nil {
-		return nil
-	}
-	for _, g := range a.bindings["u:"+accountUser+w.namespace+":"+w.account] {
-		return g.binding
-	}
-	return nil
-}
-
 // Allows tells whether a subject may do something, by RBAC.
 func (a *Access) Allows(s Subject, q Request) bool {
 	if slices.Contains(s.Groups, masters) {

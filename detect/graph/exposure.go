@@ -10,8 +10,8 @@ import (
 	"github.com/oakum-dev/oakum/detect/manifest"
 )
 
-// Exposures are what leads to pods from outside, and what shuts it.
-type Exposures struct {
+// exposures are what leads to pods from outside, and what shuts it.
+type exposures struct {
 	places    places
 	services  *bySelector
 	policies  *bySelector                        // of Kubernetes' own kind
@@ -86,11 +86,9 @@ var routeKinds = map[string]bool{
 	"gateway.networking.k8s.io/UDPRoute":  true,
 }
 
-// NewExposures reads what of a set leads to pods.
-func NewExposures(set *manifest.Set) *Exposures { return newExposures(set, newPlaces(set)) }
-
-func newExposures(set *manifest.Set, p places) *Exposures {
-	x := &Exposures{
+// newExposures reads what of a set leads to pods.
+func newExposures(set *manifest.Set, p places) *exposures {
+	x := &exposures{
 		places: p, services: newBySelector("spec", "selector"), policies: newBySelector("spec", "podSelector", "matchLabels"),
 		routes: map[[2]string][]*manifest.Resource{}, gateways: map[[2]string]*manifest.Resource{}, entrances: map[string][]*workload{},
 	}
@@ -128,7 +126,7 @@ func newExposures(set *manifest.Set, p places) *Exposures {
 }
 
 // selecting are the services that lead to the pods of a workload.
-func (x *Exposures) selecting(w *workload) []*manifest.Resource {
+func (x *exposures) selecting(w *workload) []*manifest.Resource {
 	return slices.DeleteFunc(x.services.candidates(w.namespace, w.labels), func(s *manifest.Resource) bool {
 		selector, _ := field(s.Value, "spec", "selector").(map[string]any)
 		return !selected(selector, w.labels)
@@ -160,17 +158,8 @@ func backends(v any, namespace string, to map[[2]string]bool) {
 	}
 }
 
-// Of lists how the pods of a workload are reached from outside, in the order
-// of what leads there.
-func (x *Exposures) Of(r *manifest.Resource) []Exposure {
-	w := workloadOf(r, x.places)
-	if w == nil {
-		return nil
-	}
-	return x.of(w)
-}
-
-func (x *Exposures) of(w *workload) []Exposure {
+// of lists what leads to the pods of a workload.
+func (x *exposures) of(w *workload) []Exposure {
 	var out []Exposure
 	isolated := sync.OnceValue(func() isolation { return x.isolation(w) })
 	for _, s := range x.selecting(w) {
@@ -214,7 +203,7 @@ func outside(s *manifest.Resource) (how, policy string) {
 
 // open tells whether a route has a gateway to come through. Where none of its
 // gateways is in the set, somebody else has them.
-func (x *Exposures) open(r *manifest.Resource) bool {
+func (x *exposures) open(r *manifest.Resource) bool {
 	parents := list(r.Value, "spec", "parentRefs")
 	return r.Kind == "Ingress" || len(parents) == 0 || slices.ContainsFunc(parents, func(p any) bool {
 		if kind := text(p, "kind"); kind != "" && kind != "Gateway" {
@@ -227,7 +216,7 @@ func (x *Exposures) open(r *manifest.Resource) bool {
 
 // enters tells whether a selector of a network policy means pods of the
 // workload's namespace that are exposed themselves, as a controller of routes is.
-func (x *Exposures) enters(w *workload) func(any) bool {
+func (x *exposures) enters(w *workload) func(any) bool {
 	return func(selector any) bool {
 		return slices.ContainsFunc(x.entrances[w.namespace], func(o *workload) bool {
 			return o.resource != w.resource && selects(selector, o.labels)

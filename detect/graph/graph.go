@@ -100,7 +100,7 @@ const everywhere = "*"
 
 type builder struct {
 	*Graph
-	exposed    *Exposures
+	exposed    *exposures
 	options    Options
 	places     places
 	known      map[node]int32

@@ -40,7 +40,7 @@ type isolation struct {
 	rules    []any // of ingress, of all policies that select the pod
 }
 
-func (x *Exposures) isolation(w *workload) isolation {
+func (x *exposures) isolation(w *workload) isolation {
 	var out isolation
 	if field(w.spec, "hostNetwork") == true {
 		return out // policies do not reach it

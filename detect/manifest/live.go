@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
@@ -25,6 +26,15 @@ func FromObject(name string, object map[string]any, workloads ...Workload) *Reso
 	f.Resources = []*Resource{r}
 	return r
 }
+
+// CompareObjects orders objects of one cluster: by kind, version, namespace and name.
+func CompareObjects(a, b *Resource) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.APIVersion, b.APIVersion), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}
+
+// Change is an object that became another. Old is nil for one that is new, New
+// for one that is gone; else both have the same kind, namespace and name.
+type Change struct{ Old, New *Resource }
 
 func withoutNulls(v any) {
 	switch v := v.(type) {

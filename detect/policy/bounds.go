@@ -85,7 +85,11 @@ type costs struct{ library.CostEstimator }
 
 // CallCost is the cost of a call that was made; nil leaves it to CEL.
 func (c costs) CallCost(function, overload string, args []ref.Val, result ref.Val) *uint64 {
-	if (function == "selecting" || function == "selected" || function == "named") && len(args) == 2 {
+	if function == "selecting" || function == "selected" || function == "named" || function == "holding" {
+		if l, ok := args[0].(*Resources); ok { // its size is no question of the expression's
+			cost := uint64(len(l.entries)) + 1
+			return &cost
+		}
 		if l, ok := args[0].(traits.Sizer); ok {
 			n, _ := l.Size().(types.Int)
 			cost := uint64(n) + 1

@@ -23,7 +23,7 @@ type Context struct {
 	Related        func(r Related, namespace string) *Resources                  // resources of the same tree, as they are written; nil: none is known
 	Scanned        func(image string) *vuln.Report                               // what scanners found in it, nil for nothing known; nil: nothing is of any
 	Exposure       func(r *manifest.Resource, container map[string]any) []string // how a pod, and a container of it unless that is nil, is reached and what it reaches; nil: nothing is known
-	Objects        func(group, kind string) []*manifest.Resource                 // of the same tree, as far as some policy wants them; nil: none is known
+	Objects        func(group, kind, name string) []*manifest.Resource           // of the same tree, as far as some policy wants them, of any name if that is empty; nil: none is known
 	All            func(yield func(*manifest.Resource) bool)                     // the same of every kind
 	Tree           any                                                           // is the same for every judgment over one tree
 }
@@ -43,6 +43,9 @@ type Violation struct {
 	item item
 }
 
+// Later says whom to ask, from now on, what the violation's repair depends on.
+func (v *Violation) Later(ctx Context) { v.item.context, v.item.memo = ctx, nil }
+
 // Wants tells whether the policy judges resources of a kind.
 func (p *Policy) Wants(apiVersion, kind string) bool {
 	if p.Language != "" {
@@ -56,6 +59,13 @@ func (p *Policy) Wants(apiVersion, kind string) bool {
 func (p *Policy) Reads(apiVersion, kind string) bool {
 	return p.Wants(apiVersion, kind) ||
 		slices.ContainsFunc(p.Related, func(r Related) bool { return IsKind(r.Kinds, apiVersion, kind) })
+}
+
+// LooksUp tells whether judgments by the policy depend on resources of a kind
+// without asking the context for them.
+func (p *Policy) LooksUp(apiVersion, kind string) bool {
+	j, ok := p.judge.(LookingUp)
+	return ok && j.LooksUp(apiVersion, kind)
 }
 
 // IsKind tells whether a kind is one of those that a policy names: Kind for one

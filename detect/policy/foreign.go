@@ -21,6 +21,13 @@ type Judge interface {
 	Judge(r *manifest.Resource, ctx Context) ([]Violation, error)
 }
 
+// LookingUp is a judge that gathers resources once for all that it judges over
+// one tree, instead of asking the context for each.
+type LookingUp interface {
+	// LooksUp tells whether it gathers resources of a kind.
+	LooksUp(apiVersion, kind string) bool
+}
+
 // Foreign makes a policy of rules in another language, judged by j. Of p count
 // Name, File, Title, Description, Severity, Category, Language and Mutates.
 // Without a judge nothing is evaluated, and Unjudged says why.

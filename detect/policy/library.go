@@ -46,6 +46,7 @@ func baseEnv() (*cel.Env, *schema, error) {
 		selecting(),
 		selected(),
 		named(),
+		holding(),
 	)
 	if err != nil {
 		return nil, nil, err

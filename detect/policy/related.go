@@ -2,6 +2,8 @@ package policy
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
@@ -113,7 +115,11 @@ func selecting() cel.EnvOption {
 			parsed, err := parseSelector(selector)
 			return err == nil && parsed.Matches(set), err
 		}
-		return subset{holds, func(r *Resources) []int { return r.selectingOne(set) }}, nil
+		keys := []string{choosy}
+		for k, v := range set {
+			keys = append(keys, label(k, v))
+		}
+		return subset{holds, func(r *Resources) []*entry { return r.findAny(bySelector, keys) }}, nil
 	})
 }
 
@@ -142,45 +148,81 @@ func selected() cel.EnvOption {
 			own, _ := metadata["labels"].(map[string]any)
 			return parsed.Matches(written(own)), nil
 		}
-		set := labels.Set{}
-		if exact, ok := s["matchLabels"].(map[string]any); ok {
-			for k := range exact {
-				set[k] = written(exact).Get(k)
-			}
-		}
-		if len(set) == 0 {
+		exact, _ := s["matchLabels"].(map[string]any)
+		if len(exact) == 0 {
 			return subset{holds: holds}, nil
 		}
-		return subset{holds, func(r *Resources) []int { return r.withLabels(set) }}, nil
+		return subset{holds, func(r *Resources) []*entry {
+			var rarest []*entry
+			first := true
+			for _, k := range slices.Sorted(maps.Keys(exact)) {
+				if these := r.find(byPodLabel, label(k, written(exact).Get(k))); first || len(these) < len(rarest) {
+					rarest, first = these, false
+				}
+				if len(rarest) == 0 {
+					break
+				}
+			}
+			return rarest
+		}}, nil
 	})
 }
 
 // named gives those resources of a list that have a name, or one of a list of names.
 func named() cel.EnvOption {
 	return filter("named", func(wanted ref.Val) (subset, error) {
-		names := map[string]bool{}
-		if list, ok := wanted.(traits.Lister); ok {
-			for i := list.Iterator(); i.HasNext() == types.True; {
-				name, _ := i.Next().Value().(string)
-				names[name] = true
-			}
-		} else {
-			name, _ := wanted.Value().(string)
-			names[name] = true
-		}
+		names := oneOrMore(wanted)
 		holds := func(o map[string]any) (bool, error) {
 			metadata, _ := o["metadata"].(map[string]any)
 			is, ok := metadata["name"].(string)
-			return ok && names[is], nil
+			return ok && slices.Contains(names, is), nil
 		}
-		return subset{holds, func(r *Resources) []int { return r.withNames(names) }}, nil
+		return subset{holds, func(r *Resources) []*entry { return r.findAny(byName, names) }}, nil
 	})
+}
+
+var byName = byField("metadata.name")
+
+// holding gives those resources of a list that hold a text, or one of a list
+// of texts, at a path of keys. Lists on the way count by each of their items;
+// what is absent counts as empty.
+func holding() cel.EnvOption {
+	resources := cel.ListType(cel.DynType)
+	return cel.Function("holding", cel.Overload("holding_list_string_dyn", []*cel.Type{resources, cel.StringType, cel.DynType}, resources,
+		cel.FunctionBinding(func(args ...ref.Val) ref.Val {
+			path, ok := args[1].(types.String)
+			if !ok {
+				return types.MaybeNoSuchOverloadErr(args[1])
+			}
+			by, wanted := byField(string(path)), oneOrMore(args[2])
+			return filtered(args[0], subset{
+				func(o map[string]any) (bool, error) {
+					return slices.ContainsFunc(by.keys(o), func(s string) bool { return slices.Contains(wanted, s) }), nil
+				},
+				func(r *Resources) []*entry { return r.findAny(by, wanted) },
+			})
+		})))
+}
+
+// oneOrMore are the texts of a list, or the only one.
+func oneOrMore(v ref.Val) []string {
+	list, ok := v.(traits.Lister)
+	if !ok {
+		s, _ := v.Value().(string)
+		return []string{s}
+	}
+	out := []string{}
+	for i := list.Iterator(); i.HasNext() == types.True; {
+		s, _ := i.Next().Value().(string)
+		out = append(out, s)
+	}
+	return out
 }
 
 // subset says which resources of a list a filter gives.
 type subset struct {
 	holds func(map[string]any) (bool, error)
-	among func(*Resources) []int // positions of those for which it may hold, in order; nil: any
+	among func(*Resources) []*entry // those for which it may hold, in order; nil: any
 }
 
 // filter is a function that gives a part of a list of resources. A loop in an
@@ -189,42 +231,47 @@ func filter(name string, by func(ref.Val) (subset, error)) cel.EnvOption {
 	resources := cel.ListType(cel.DynType)
 	return cel.Function(name, cel.Overload(name+"_list_dyn", []*cel.Type{resources, cel.DynType}, resources,
 		cel.BinaryBinding(func(list, what ref.Val) ref.Val {
-			l, ok := list.(traits.Lister)
-			if !ok {
-				return types.MaybeNoSuchOverloadErr(list)
-			}
 			p, err := by(what)
 			if err != nil {
 				return types.WrapErr(err)
 			}
-			out := []ref.Val{}
-			look := func(i int) error {
-				v := l.Get(types.Int(i))
-				o, err := stringMap(v)
-				if err != nil {
-					return err
-				}
-				ok, err := p.holds(o)
-				if ok {
-					out = append(out, v)
-				}
-				return err
-			}
-			if known, ok := list.(*Resources); ok && p.among != nil {
-				for _, i := range p.among(known) {
-					if err := look(i); err != nil {
-						return types.WrapErr(err)
-					}
-				}
-				return types.DefaultTypeAdapter.NativeToValue(out)
-			}
-			for i := range int(l.Size().(types.Int)) {
-				if err := look(i); err != nil {
-					return types.WrapErr(err)
-				}
-			}
-			return types.DefaultTypeAdapter.NativeToValue(out)
+			return filtered(list, p)
 		})))
+}
+
+func filtered(list ref.Val, p subset) ref.Val {
+	out := []ref.Val{}
+	if known, ok := list.(*Resources); ok && p.among != nil {
+		for _, e := range p.among(known) {
+			ok, err := p.holds(e.value)
+			if err != nil {
+				return types.WrapErr(err)
+			}
+			if ok {
+				out = append(out, types.DefaultTypeAdapter.NativeToValue(e.value))
+			}
+		}
+		return types.DefaultTypeAdapter.NativeToValue(out)
+	}
+	l, ok := list.(traits.Lister)
+	if !ok {
+		return types.MaybeNoSuchOverloadErr(list)
+	}
+	for i := l.Iterator(); i.HasNext() == types.True; {
+		v := i.Next()
+		o, err := stringMap(v)
+		if err != nil {
+			return types.WrapErr(err)
+		}
+		ok, err := p.holds(o)
+		if err != nil {
+			return types.WrapErr(err)
+		}
+		if ok {
+			out = append(out, v)
+		}
+	}
+	return types.DefaultTypeAdapter.NativeToValue(out)
 }
 
 // written are labels as a manifest holds them.

@@ -66,6 +66,7 @@ func (v Violation) Repair() (Repair, error) {
 	if it.policy.Language != "" {
 		return v.foreignRepair(), nil
 	}
+	it.memo = make([]ref.Val, len(it.code.variables)) // what stands beside the resource may be another by now
 	fix, c := it.policy.Fix, it.code.fix
 	if fix == nil {
 		return Repair{Safety: Manual, Because: "the policy has no fix"}, nil

@@ -60,8 +60,10 @@ func TestKyvernoPolicies(t *testing.T) {
 				return "default"
 			}
 			return r.Namespace
-		}, Objects: func(group, kind string) []*manifest.Resource {
-			return slices.DeleteFunc(slices.Clone(resources), func(r *manifest.Resource) bool { return r.Group() != group || r.Kind != kind })
+		}, Objects: func(group, kind, name string) []*manifest.Resource {
+			return slices.DeleteFunc(slices.Clone(resources), func(r *manifest.Resource) bool {
+				return r.Group() != group || r.Kind != kind || name != "" && r.Name != name
+			})
 		}}
 		for _, p := range policies {
 			if !p.Wants("v1", "Pod") && p.Unjudged != "" {

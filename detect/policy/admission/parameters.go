@@ -81,8 +81,8 @@ func (p *parameters) of(b binding, q *request) ([]any, error) {
 		consider(d.Namespace(), d.Name(), d.Value)
 	}
 	if len(found) == 0 && q.context.Objects != nil {
-		for _, r := range q.context.Objects(p.kind.Group, p.kind.Kind) {
-			if !r.Partial && r.File.Form == manifest.Plain {
+		for _, r := range q.context.Objects(p.kind.Group, p.kind.Kind, b.param.name) {
+			if r.File.Form == manifest.Plain {
 				consider(r.Namespace, r.Name, r.Value)
 			}
 		}

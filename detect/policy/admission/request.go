@@ -145,10 +145,8 @@ func (q *request) namespaceObject() (namespace *manifest.Resource, known bool) {
 	case q.namespace == "" || q.context.Objects == nil:
 		return nil, false
 	}
-	for _, r := range q.context.Objects("", "Namespace") {
-		if r.Name == q.namespace && !r.Partial {
-			return r, true
-		}
+	for _, r := range q.context.Objects("", "Namespace", q.namespace) {
+		return r, true
 	}
 	return nil, false
 }

@@ -208,10 +208,8 @@ func namespaceOf(r *manifest.Resource, ctx policy.Context) map[string]any {
 	if ctx.Objects == nil || r.Namespace == "" {
 		return nil
 	}
-	for _, n := range ctx.Objects("", "Namespace") {
-		if n.Name == r.Namespace {
-			return n.Value
-		}
+	for _, n := range ctx.Objects("", "Namespace", r.Namespace) {
+		return n.Value
 	}
 	return nil
 }
@@ -233,6 +231,15 @@ func (j constraintJudge) Wants(apiVersion, kind string) bool {
 	}
 	_, pods := manifest.MakesPods(apiVersion, kind)
 	return pods && j.constraint.Wants("", "Pod")
+}
+
+// LooksUp tells whether templates look up resources of a kind in the inventory.
+func (s *asked) LooksUp(apiVersion, kind string) bool {
+	group, _, ok := strings.Cut(apiVersion, "/")
+	if !ok {
+		group = ""
+	}
+	return s.library.Needs(group, kind)
 }
 
 // Judge lists how a resource breaks the constraint.
