@@ -27,7 +27,8 @@ func Judge(result *Result, live *manifest.Set, o detect.Options) {
 		j.attribute(d, came, gone)
 	}
 	j.rest(result.Drifts, came, func(d *Drift) *[]*detect.Finding { return &d.Weakens })
-	j.rest(result.Drifts, gone, func(d *Drift) *[]*detect.Finding { return &d.Strengthens })
+	there := slices.DeleteFunc(slices.Clone(result.Drifts), (*Drift).Missing)
+	j.rest(there, gone, func(d *Drift) *[]*detect.Finding { return &d.Strengthens })
 	for _, d := range result.Drifts {
 		d.conclude()
 	}
@@ -200,7 +201,7 @@ func (j *judge) attribute(d *Drift, came, gone map[saying]*detect.Finding) {
 		}
 	}
 	for s, f := range gone {
-		if alone.findings[s] == nil && !alone.exempted[s] && concerns(d, f) && !(d.Missing() && f.Resource == d.Reverted) {
+		if alone.findings[s] == nil && !alone.exempted[s] && concerns(d, f) && !d.Missing() { // what an absent object does not do is no hardening
 			d.Strengthens = append(d.Strengthens, f)
 		}
 	}

@@ -82,9 +82,8 @@ func (t *types) of(apiVersion, kind string) shape {
 }
 
 var (
-	metadataType = reflect.TypeFor[metav1.ObjectMeta]()
-	decoder      = reflect.TypeFor[json.Unmarshaler]()
-	leaves       = map[reflect.Type]bool{
+	decoder = reflect.TypeFor[json.Unmarshaler]()
+	leaves  = map[reflect.Type]bool{
 		reflect.TypeFor[resource.Quantity](): true, reflect.TypeFor[intstr.IntOrString](): true, reflect.TypeFor[metav1.Time](): true,
 		reflect.TypeFor[metav1.MicroTime](): true, reflect.TypeFor[metav1.Duration](): true,
 	}

@@ -55,7 +55,9 @@ spec:
 			[]string{`"paused":true`},
 		},
 		"variables": {
-			kustomized, `{"postBuild": {"substitute": {"REPLICAS": "5"}, "substituteFrom": [{"kind": "ConfigMap", "name": "x"}]}}`, map[string]string{"SIZE": "1", "SECRET": "s"}, true,
+			kustomized, `{"postBuild": {"substitute": {"REPLICAS": "5"}, "substituteFrom": [{"kind": "ConfigMap", "name": "x"}]}}`,
+			map[string]string{"SIZE": "1", "SECRET": "s"},
+			true,
 			[]string{`"replicas":5`, `"zone":"a"`, `"size":1`, `"shell":"$HOME ${HOME}"`, `"args":["s","b"]`, `!"both"`, `!"cut"`},
 		},
 		"variables that nobody may read": {

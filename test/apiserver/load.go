@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
@@ -22,7 +23,7 @@ import (
 	"k8s.io/client-go/restmapper"
 )
 
-// Load applies every object of a tree's YAML files, as 'kubectl apply
+// Load applies every object of a tree's YAML and JSON files, as 'kubectl apply
 // --server-side' would, namespaces first, and says how many there were. A
 // namespace that nothing makes is made. Kinds that the server does not have,
 // and what it refuses as invalid, are left out: a repository also holds
@@ -101,11 +102,11 @@ func (l loader) namespace(ctx context.Context, name string) error {
 	return err
 }
 
-// objectsOf reads the objects of a tree's YAML files, in the order they can be applied in.
+// objectsOf reads the objects of a tree's YAML and JSON files, in the order they can be applied in.
 func objectsOf(tree fs.FS) ([]*unstructured.Unstructured, error) {
 	var out []*unstructured.Unstructured
 	err := fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || path.Ext(name) != ".yaml" && path.Ext(name) != ".yml" {
+		if err != nil || d.IsDir() || !slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(name)) {
 			return err
 		}
 		src, err := fs.ReadFile(tree, name)
@@ -121,6 +122,16 @@ func objectsOf(tree fs.FS) ([]*unstructured.Unstructured, error) {
 			}
 			if err != nil {
 				return nil // a template: nothing that could be applied
+			}
+			if o.IsList() {
+				err := o.EachListItem(func(item runtime.Object) error {
+					out = append(out, item.(*unstructured.Unstructured))
+					return nil
+				})
+				if err != nil {
+					return err
+				}
+				continue
 			}
 			if o.GetAPIVersion() != "" && o.GetKind() != "" && o.GetName() != "" {
 				out = append(out, o)
