@@ -233,9 +233,13 @@ func (r *reader) whole(ctx context.Context, k kind, o map[string]any) (map[strin
 // reason says in a sentence why a kind could not be read, and what to do.
 func reason(k kind, err error) string {
 	if errors.Is(err, errNoRight) || apierrors.IsForbidden(err) {
-		return fmt.Sprintf("oakum has no right to list %s: bind the ClusterRole oakum-reader of deploy/reader.yaml", k.GroupResource())
+		return noRight("list", k)
 	}
-	return err.Error()
+	return brief(err)
+}
+
+func noRight(verb string, k kind) string {
+	return fmt.Sprintf("oakum has no right to %s %s: bind the ClusterRole oakum-reader of deploy/reader.yaml", verb, k.GroupResource())
 }
 
 // kubelets reads the configuration of each node's kubelet where oakum has the

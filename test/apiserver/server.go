@@ -38,6 +38,8 @@ type Server struct {
 	Config *rest.Config // with the rights of system:masters
 	Audit  string       // the path of the audit log: events as JSON, one a line, by the level Metadata
 	Log    string       // the path of what the servers themselves say
+	Etcd   string       // the URL at which etcd serves clients
+	Roots  string       // the path of the certificate that clients other than Config trust
 
 	stopped chan error
 	etcd    *embed.Etcd
@@ -65,12 +67,14 @@ func Start(t testing.TB) *Server {
 // users are authorized by Node and RBAC, NodeRestriction and PodSecurity are
 // on, and every request is in the audit log. There are no controllers, no
 // nodes and no network: what is accepted is stored, and nothing ever runs.
-// Both servers stop when the context ends; Wait waits for that.
+// Both servers stop when the context ends; Wait waits for that. Run again in
+// the same directory, they go on where they stopped: with the same data, port,
+// certificate and keys.
 //
 // kube-apiserver has process-wide state, so one server at a time may run.
 func Run(ctx context.Context, dir string) (*Server, error) {
-	log := filepath.Join(dir, "server.log")
-	out, err := os.Create(log)
+	s := serverIn(dir)
+	out, err := os.Create(s.Log)
 	if err != nil {
 		return nil, fmt.Errorf("creating the servers' log: %w", err)
 	}
@@ -80,12 +84,18 @@ func Run(ctx context.Context, dir string) (*Server, error) {
 		return nil, fmt.Errorf("sending the servers' log to a file: %w", err)
 	}
 	klog.SetOutput(out)
-	s := &Server{Audit: filepath.Join(dir, "audit.log"), Log: log, stopped: make(chan error, 1)}
 	if err := s.start(ctx, dir); err != nil {
-		said, _ := os.ReadFile(log)
+		said, _ := os.ReadFile(s.Log)
 		return nil, fmt.Errorf("starting an API server: %w\nits log:\n%s", err, said)
 	}
 	return s, nil
+}
+
+func serverIn(dir string) *Server {
+	return &Server{
+		Audit: filepath.Join(dir, "audit.log"), Log: filepath.Join(dir, "server.log"),
+		Roots: filepath.Join(dir, "certificates", "apiserver.crt"), stopped: make(chan error, 1),
+	}
 }
 
 // Wait waits, once the context of Run has ended, until both servers are gone.
@@ -99,11 +109,11 @@ func (s *Server) Wait() error {
 }
 
 func (s *Server) start(ctx context.Context, dir string) error {
-	store, err := s.startEtcd(filepath.Join(dir, "etcd"))
-	if err != nil {
+	var err error
+	if s.Etcd, err = s.startEtcd(filepath.Join(dir, "etcd")); err != nil {
 		return err
 	}
-	completed, err := s.configure(ctx, dir, store)
+	completed, err := s.configure(ctx, dir, s.Etcd)
 	if err != nil {
 		return err
 	}
@@ -166,7 +176,7 @@ func (s *Server) configure(ctx context.Context, dir, store string) (options.Comp
 	if err := os.WriteFile(audit, []byte(auditPolicy), 0o600); err != nil {
 		return options.CompletedOptions{}, fmt.Errorf("writing the audit policy: %w", err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := listen(filepath.Join(dir, "address"))
 	if err != nil {
 		return options.CompletedOptions{}, fmt.Errorf("listening on loopback: %w", err)
 	}
@@ -218,6 +228,20 @@ func (s *Server) configure(ctx context.Context, dir, store string) (options.Comp
 	return completed, nil
 }
 
+// listen takes a port of the kernel's choice or, where the file names one, the
+// same as before.
+func listen(file string) (net.Listener, error) {
+	before, err := os.ReadFile(file)
+	if err == nil {
+		return net.Listen("tcp", string(before))
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	return listener, os.WriteFile(file, []byte(listener.Addr().String()), 0o600)
+}
+
 // auditPolicy has every request in the log once, when it is answered.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -225,8 +249,12 @@ omitStages: [RequestReceived, ResponseStarted]
 rules: [{level: Metadata}]
 `
 
-// writeKey makes the key that service account tokens are signed with.
+// writeKey makes the key that service account tokens are signed with, unless
+// there is one.
 func writeKey(path string) (string, error) {
+	if _, err := os.Stat(path); err == nil {
+		return path, nil
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", fmt.Errorf("making the service account key: %w", err)

@@ -1,0 +1,417 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+)
+
+const (
+	patience   = 5 * time.Second        // that an answer may take before what is known counts as stale
+	answerTime = time.Minute            // that an answer may take at all
+	holds      = 500 * time.Millisecond // after which a watch that goes on where the last one ended counts as good
+	firstTry   = 200 * time.Millisecond // between tries, at first
+	lastTry    = 5 * time.Second        // between tries, at last
+	hopeless   = 30 * time.Second       // between tries of what the API server refuses
+)
+
+// follower keeps the objects of one kind. A reflector of client-go says what to
+// ask for next; the follower asks until there is an answer.
+type follower struct {
+	watcher  *Watcher
+	kind     kind
+	defining bool // it is followed for what its changes tell of other kinds
+	ctx      context.Context // ends when the kind is not followed any more
+	end      context.CancelFunc
+	seat     func() // leaves the seat of a kind that is read for the first time
+
+	mu     sync.Mutex
+	broken time.Time // since when nothing is heard; zero: something is
+
+	// with the watcher's lock
+	objects map[string]record // by namespace/name
+	synced  bool              // all were read once
+}
+
+// follow begins to follow a kind.
+func (w *Watcher) follow(ctx context.Context, k kind, defining bool) *follower {
+	f := &follower{watcher: w, kind: k, defining: defining, objects: map[string]record{}, broken: w.Now()}
+	f.ctx, f.end = context.WithCancel(ctx)
+	f.seat = sync.OnceFunc(func() { <-w.seats })
+	reflector := cache.NewReflectorWithOptions(f, nil, f, cache.ReflectorOptions{
+		Name: k.String(), TypeDescription: k.String(), Backoff: &wait.Backoff{Duration: firstTry, Factor: 2, Jitter: 0.5, Steps: 6, Cap: lastTry},
+	})
+	w.running.Go(func() {
+		select {
+		case <-f.ctx.Done():
+			return
+		case w.seats <- struct{}{}:
+		}
+		defer f.seat()
+		reflector.RunWithContext(f.ctx)
+	})
+	return f
+}
+
+func (f *follower) namespace() string {
+	if f.kind.namespaced {
+		return f.watcher.Namespace
+	}
+	return ""
+}
+
+// metadataOnly tells kinds of which nothing else is asked for.
+func (f *follower) metadataOnly() bool {
+	return f.defining || f.kind.Group == "" && f.kind.name == "Secret"
+}
+
+// IsWatchListSemanticsUnSupported tells client-go's reflector which kinds
+// cannot be listed by a watch.
+func (f *follower) IsWatchListSemanticsUnSupported() bool { return f.kind.Group == kubescape }
+
+// List is what reflectors of old ask for.
+func (f *follower) List(o metav1.ListOptions) (runtime.Object, error) {
+	return f.ListWithContext(context.Background(), o)
+}
+
+// Watch is what reflectors of old ask for.
+func (f *follower) Watch(o metav1.ListOptions) (watch.Interface, error) {
+	return f.WatchWithContext(context.Background(), o)
+}
+
+// ListWithContext asks for a list, or a page of one, until there is an answer.
+func (f *follower) ListWithContext(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+	var out runtime.Object
+	err := f.insist(ctx, func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, answerTime)
+		defer cancel()
+		out, err = f.list(ctx, o)
+		return err
+	})
+	return out, err
+}
+
+func (f *follower) list(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+	if f.metadataOnly() {
+		return f.watcher.secrets.Resource(f.kind.GroupVersionResource).Namespace(f.namespace()).List(ctx, o)
+	}
+	list, err := f.watcher.objects.Resource(f.kind.GroupVersionResource).Namespace(f.namespace()).List(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if f.kind.Group == kubescape { // its lists are of metadata alone
+		if err := f.watcher.whole(ctx, f.kind, list); err != nil {
+			return nil, err
+		}
+	}
+	for i := range list.Items {
+		list.Items[i].Object = trim(f.kind, list.Items[i].Object, f.watcher.Owners)
+	}
+	return list, nil
+}
+
+// WatchWithContext asks for a watch until there is one.
+func (f *follower) WatchWithContext(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+	var out watch.Interface
+	initial := o.SendInitialEvents != nil && *o.SendInitialEvents
+	err := f.insist(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		late := time.AfterFunc(answerTime, cancel)
+		w, err := f.open(ctx, o)
+		if !late.Stop() && err == nil {
+			w.Stop()
+			err = context.DeadlineExceeded
+		}
+		if err != nil {
+			cancel()
+			return err
+		}
+		out = newStream(f, w, cancel, initial)
+		return nil
+	})
+	return out, err
+}
+
+func (f *follower) open(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+	if f.metadataOnly() {
+		return f.watcher.secrets.Resource(f.kind.GroupVersionResource).Namespace(f.namespace()).Watch(ctx, o)
+	}
+	return f.watcher.objects.Resource(f.kind.GroupVersionResource).Namespace(f.namespace()).Watch(ctx, o)
+}
+
+// insist asks until there is an answer, or one that the reflector must know:
+// that the past it asks for is forgotten, or that lists are not to be had in
+// this way. Meanwhile the kind is stale.
+func (f *follower) insist(ctx context.Context, ask func(context.Context) error) error {
+	delay := firstTry
+	for {
+		slow := time.AfterFunc(patience, func() { f.lost(fmt.Errorf("the API server has not answered for %s", patience)) })
+		err := ask(ctx)
+		slow.Stop()
+		if err == nil || ctx.Err() != nil || past(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
+			return err
+		}
+		f.lost(err)
+		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
+			signal(f.watcher.look) // the kind may be gone, or the right to it
+			delay = max(delay, hopeless)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(delay + rand.N(delay/2)):
+		}
+		delay = min(2*delay, lastTry)
+	}
+}
+
+// past tells answers that what was asked for is no longer known, or not yet.
+func past(err error) bool {
+	return apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || apierrors.HasStatusCause(err, metav1.CauseTypeResourceVersionTooLarge)
+}
+
+// silent notes that nothing is heard any more, and gives since when.
+func (f *follower) silent() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.broken.IsZero() {
+		f.broken = f.watcher.Now()
+	}
+	return f.broken
+}
+
+// lost notes that asking anew failed, too.
+func (f *follower) lost(err error) {
+	f.seat()
+	since := f.silent()
+	w := f.watcher
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f.counts() {
+		w.lost(f.kind.String(), since, reason(f.kind, err))
+	}
+}
+
+// heard notes that the kind is as it is known.
+func (f *follower) heard() {
+	f.seat()
+	f.mu.Lock()
+	f.broken = time.Time{}
+	f.mu.Unlock()
+	w := f.watcher
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f.counts() {
+		w.found(f.kind.String())
+	}
+}
+
+// counts tells whether the kind is still followed, and for its objects.
+func (f *follower) counts() bool { return f.watcher.kinds[f.kind.String()] == f }
+
+// stream is a watch that tells its follower how it goes.
+type stream struct {
+	watch.Interface
+	out  chan watch.Event
+	done chan struct{}
+	stop func()
+}
+
+func newStream(f *follower, w watch.Interface, cancel context.CancelFunc, initial bool) *stream {
+	s := &stream{Interface: w, out: make(chan watch.Event), done: make(chan struct{})}
+	s.stop = sync.OnceFunc(func() { close(s.done); w.Stop(); cancel() })
+	good := time.AfterFunc(holds, f.heard)
+	if initial {
+		good.Stop() // it is when all was sent
+	}
+	began := f.watcher.Now()
+	f.watcher.running.Go(func() {
+		defer close(s.out)
+		defer s.stop()
+		defer good.Stop()
+		defer func() {
+			if f.silent(); !s.stopped() && f.watcher.Now().Sub(began) < holds {
+				f.lost(errCutOff)
+			}
+		}()
+		for e := range w.ResultChan() {
+			if e.Type == watch.Error {
+				good.Stop()
+				if err := apierrors.FromObject(e.Object); past(err) {
+					f.silent() // until all was read anew
+				} else {
+					f.lost(err)
+				}
+			}
+			select {
+			case s.out <- e:
+			case <-s.done:
+				return
+			}
+		}
+	})
+	return s
+}
+
+// ResultChan has the events.
+func (s *stream) ResultChan() <-chan watch.Event { return s.out }
+
+// Stop ends the watch.
+func (s *stream) Stop() { s.stop() }
+
+func (s *stream) stopped() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+var (
+	errNoObject = errors.New("not an object")
+	errCutOff   = errors.New("the watch was cut off as soon as it began")
+)
+
+// value is an object as it is kept.
+func (f *follower) value(v any) (map[string]any, error) {
+	switch v := v.(type) {
+	case *unstructured.Unstructured:
+		if f.kind.Group == kubescape {
+			one := &unstructured.UnstructuredList{Items: []unstructured.Unstructured{*v}}
+			ctx, cancel := context.WithTimeout(f.ctx, answerTime)
+			defer cancel()
+			if err := f.watcher.whole(ctx, f.kind, one); err != nil {
+				return nil, err
+			}
+			v = &one.Items[0]
+		}
+		return trim(f.kind, v.Object, f.watcher.Owners), nil
+	case *metav1.PartialObjectMetadata:
+		o, err := runtime.DefaultUnstructuredConverter.ToUnstructured(v)
+		if err != nil {
+			return nil, fmt.Errorf("reading what a Secret is called: %w", err)
+		}
+		return trim(f.kind, o, f.watcher.Owners), nil
+	}
+	return nil, errNoObject
+}
+
+// brief is an error without the address that was asked.
+func brief(err error) string {
+	if u := (*url.Error)(nil); errors.As(err, &u) {
+		return u.Err.Error()
+	}
+	return err.Error()
+}
+
+// Transformer is how reflectors make objects smaller before they keep a list.
+func (f *follower) Transformer() cache.TransformFunc {
+	return func(v any) (any, error) {
+		if u, ok := v.(*unstructured.Unstructured); ok && f.kind.Group != kubescape {
+			u.Object = trim(f.kind, u.Object, f.watcher.Owners)
+		}
+		return v, nil
+	}
+}
+
+func nameOf(o map[string]any) string { return metadataOf(o, "namespace") + "/" + metadataOf(o, "name") }
+
+// Add keeps an object that came.
+func (f *follower) Add(v any) error { return f.Update(v) }
+
+// Update keeps an object that changed.
+func (f *follower) Update(v any) error {
+	if f.defining {
+		signal(f.watcher.look)
+		return nil
+	}
+	o, err := f.value(v)
+	if err != nil {
+		return err
+	}
+	f.watcher.mu.Lock()
+	defer f.watcher.mu.Unlock()
+	f.put(nameOf(o), o)
+	return nil
+}
+
+// Delete drops an object that went.
+func (f *follower) Delete(v any) error {
+	if f.defining {
+		signal(f.watcher.look)
+		return nil
+	}
+	accessor, ok := v.(metav1.Object)
+	if !ok {
+		return errNoObject
+	}
+	f.watcher.mu.Lock()
+	defer f.watcher.mu.Unlock()
+	f.put(accessor.GetNamespace()+"/"+accessor.GetName(), nil)
+	return nil
+}
+
+// Resync is nothing: no watch loses an event.
+func (f *follower) Resync() error { return nil }
+
+// Replace keeps just these objects: what is not among them went unseen.
+func (f *follower) Replace(list []any, _ string) error {
+	var objects []map[string]any
+	for _, v := range list {
+		if f.defining {
+			break
+		}
+		o, err := f.value(v)
+		if err != nil {
+			return err
+		}
+		objects = append(objects, o)
+	}
+	f.watcher.mu.Lock()
+	if f.defining && f.synced {
+		signal(f.watcher.look)
+	}
+	f.replace(objects)
+	f.synced = true
+	f.watcher.mu.Unlock()
+	f.heard()
+	return nil
+}
+
+func (f *follower) replace(objects []map[string]any) {
+	there := make(map[string]bool, len(objects))
+	for _, o := range objects {
+		name := nameOf(o)
+		there[name] = true
+		f.put(name, o)
+	}
+	for name := range f.objects {
+		if !there[name] {
+			f.put(name, nil)
+		}
+	}
+}
+
+func (f *follower) put(name string, o map[string]any) {
+	if !f.counts() {
+		return
+	}
+	_, had := f.objects[name]
+	f.watcher.put(f.objects, name, o)
+	if _, has := f.objects[name]; had != has && f.kind.Group == "" && f.kind.name == "Node" {
+		signal(f.watcher.nodes)
+	}
+}
