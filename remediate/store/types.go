@@ -55,6 +55,20 @@ type Task struct {
 	Data       json.RawMessage // at most 64 KiB
 }
 
+// Ask is the data of a task that comes from a delivery: what the forge cannot be
+// asked for later, or not as cheaply. What does not apply is empty.
+type Ask struct {
+	Delivery string   `json:"delivery,omitempty"` // its ID, for the audit trail
+	Sender   string   `json:"sender,omitempty"`   // login of who caused it
+	Number   int      `json:"number,omitempty"`   // of the pull request or issue
+	Commit   string   `json:"commit,omitempty"`   // the head, when the event was made
+	Ref      string   `json:"ref,omitempty"`      // of a merge group
+	Comment  int64    `json:"comment,omitempty"`  // its ID
+	Lines    []string `json:"lines,omitempty"`    // of the comment as it was created: those that begin with /oakum
+	CheckRun int64    `json:"checkRun,omitempty"` // its ID
+	Button   string   `json:"button,omitempty"`   // of a check run; empty: it is to run again
+}
+
 // Handler does one task. A nil error ends the task. Later and Park say what
 // else may become of it; with any other error it is tried again, later each
 // time, and parked in the end. The context ends when the claim on the repository
@@ -72,8 +86,9 @@ func (p park) Error() string { return p.reason.Error() }
 func (p park) Unwrap() error { return p.reason }
 
 // Later says that a task is to be done again after a while, and that this is no
-// failure: a rate limit, a schedule, a budget. It is not counted.
-func Later(after time.Duration) error { return later{max(after, 0)} }
+// failure: a rate limit, a schedule, a budget. It is not counted. A while is a
+// second at least.
+func Later(after time.Duration) error { return later{max(after, time.Second)} }
 
 // Park says that trying again would not help: the task is kept, with the error
 // as its reason, until somebody retries it or a newer one replaces it.
@@ -101,9 +116,9 @@ type State string
 
 // The states of tasks. A done task is not kept.
 const (
-	Open    State = "open"
-	Running State = "running"
-	Parked  State = "parked"
+	StateOpen    State = "open"
+	StateRunning State = "running"
+	StateParked  State = "parked"
 )
 
 // Load is how much there is to do.
