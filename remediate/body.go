@@ -109,7 +109,7 @@ func (g Group) body(fixes []*fixers.Fix) string {
 	}
 	b.WriteString(".\n")
 	for _, c := range g.Plan.Changes {
-		block := fmt.Sprintf("\n<details><summary>%s</summary>\n\n%s\n</details>\n", cell(c.Path), fence(Visible(g.Plan.masked(c.Diff())), "diff"))
+		block := fmt.Sprintf("\n<details><summary>%s</summary>\n\n%s\n</details>\n", cell(c.Path), Fence(Visible(g.Plan.masked(c.Diff())), "diff"))
 		if b.Len()+len(block) > maxText {
 			b.WriteString("\nThe rest of the diff is in the *Files changed* tab.\n")
 			break
@@ -238,8 +238,8 @@ func cell(s string) string { return markdown.Text(clean(s)) }
 // code is for text between single backticks.
 func code(s string) string { return markdown.Code(clean(s)) }
 
-// fence encloses text in a fence longer than any inside it.
-func fence(s, lang string) string {
+// Fence encloses text in a fence longer than any inside it.
+func Fence(s, lang string) string {
 	ticks := "```"
 	for strings.Contains(s, ticks) {
 		ticks += "`"

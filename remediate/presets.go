@@ -76,8 +76,8 @@ var ErrNoPresets = errors.New("it extends shared presets, which are not at hand 
 
 // LoadConfig reads a configuration with all that it extends. What stands in it
 // counts before its presets, and a later preset before an earlier one: maps are
-// joined key by key, everything else is replaced. presets may be nil where
-// there are none.
+// joined key by key, exemptions add up, everything else is replaced. presets may
+// be nil where there are none.
 func LoadConfig(ctx context.Context, name string, src []byte, presets Presets) (Config, error) {
 	l := loader{presets: presets}
 	merged, err := l.load(ctx, name, src, nil)
@@ -85,16 +85,14 @@ func LoadConfig(ctx context.Context, name string, src []byte, presets Presets) (
 		return Config{}, err
 	}
 	c, err := decodeConfig(name, merged)
-	for i := range c.Exemptions {
-		c.Exemptions[i].Position.File = l.exemptions
-	}
+	c.Exemptions = l.exemptions
 	return c, err
 }
 
 type loader struct {
 	presets    Presets
 	read       int
-	exemptions string // the file whose exemptions count
+	exemptions Exemptions // of all files, each with its own
 }
 
 // load is the tree of a configuration joined with its presets.
@@ -135,9 +133,7 @@ func (l *loader) load(ctx context.Context, name string, src []byte, above []Pres
 		}
 		merged = join(merged, base)
 	}
-	if entry(own, "exemptions") != nil {
-		l.exemptions = name
-	}
+	l.exemptions = append(l.exemptions, c.Exemptions...)
 	return join(merged, own), nil
 }
 

@@ -177,3 +177,38 @@ func (r *Repository) Message(ctx context.Context, commit string) (remediate.Comm
 func Gone(err error) bool {
 	return errors.Is(err, transport.ErrRepositoryNotFound) || errors.Is(err, transport.ErrAuthenticationRequired) || errors.Is(err, transport.ErrAuthorizationFailed)
 }
+
+// ReadFile reads one file of a remote at a branch, a tag, the full hash of a
+// commit, or (empty) its default branch; at most max bytes.
+func ReadFile(ctx context.Context, url string, access Access, ref, path string, most int64) ([]byte, error) {
+	o := Options{Access: access, Depth: 1}
+	switch {
+	case plumbing.IsHash(ref):
+		o.Pinned = ref
+	default:
+		o.Branch = ref
+	}
+	r, err := Clone(ctx, url, o)
+	if err != nil && ref != "" && o.Branch != "" && !Gone(err) {
+		o.Branch, o.Pinned = "", ref // a tag
+		r, err = Clone(ctx, url, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, commit, err := r.Head()
+	if o.Pinned != "" {
+		commit, err = r.Pinned(o.Pinned)
+	}
+	if err != nil {
+		return nil, err
+	}
+	text, err := r.Blob(ctx, commit, path)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(text)) > most {
+		return nil, fmt.Errorf("%s has %d bytes, more than the %d that are read", path, len(text), most)
+	}
+	return text, nil
+}
