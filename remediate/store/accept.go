@@ -72,18 +72,26 @@ func checkTasks(tasks []Task) error {
 		return fmt.Errorf("%d tasks: at most %d are taken at once", len(tasks), maxTasks)
 	}
 	for _, t := range tasks {
-		switch {
-		case t.Kind == "":
-			return errors.New("a task without a kind")
-		case t.Repository.ID < 0 || t.Repository.ID == 0 && t.Repository.Installation <= 0:
-			return fmt.Errorf("a task of kind %s without a repository or an installation", t.Kind)
-		case len(t.Key) > maxKey || clean(t.Key) != t.Key:
-			return fmt.Errorf("the key of a task of kind %s: more than %d bytes, or no text", t.Kind, maxKey)
-		case len(t.Data) > maxData:
-			return fmt.Errorf("the data of task %s %s: more than %d bytes", t.Kind, t.Key, maxData)
-		case len(t.Data) > 0 && !json.Valid(t.Data):
-			return fmt.Errorf("the data of task %s %s is not JSON", t.Kind, t.Key)
+		if err := t.Check(); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// Check says why a task would not be taken.
+func (t Task) Check() error {
+	switch {
+	case t.Kind == "":
+		return errors.New("a task without a kind")
+	case t.Repository.ID < 0 || t.Repository.ID == 0 && t.Repository.Installation <= 0:
+		return fmt.Errorf("a task of kind %s without a repository or an installation", t.Kind)
+	case len(t.Key) > maxKey || clean(t.Key) != t.Key:
+		return fmt.Errorf("the key of a task of kind %s: more than %d bytes, or no text", t.Kind, maxKey)
+	case len(t.Data) > maxData:
+		return fmt.Errorf("the data of task %s %s: more than %d bytes", t.Kind, t.Key, maxData)
+	case len(t.Data) > 0 && !json.Valid(t.Data):
+		return fmt.Errorf("the data of task %s %s is not JSON", t.Kind, t.Key)
 	}
 	return nil
 }

@@ -128,28 +128,33 @@ func (s *Store) Forget(ctx context.Context, repository int64) error {
 
 // Due says whether it is this process's turn to do what is done once in a while,
 // and when it was done last (the zero time: never). Of several processes that
-// ask, one is told so.
-func (s *Store) Due(ctx context.Context, name string, every time.Duration) (last time.Time, due bool, err error) {
+// ask, one is told so. Both times are of the database's clock.
+func (s *Store) Due(ctx context.Context, name string, every time.Duration) (last, now time.Time, due bool, err error) {
 	err = s.write(ctx, func(ctx context.Context, q querier) error {
 		due, last = false, time.Time{}
 		n, err := affected(q.ExecContext(ctx, `INSERT INTO duty (name, done) VALUES ($1, @now) ON CONFLICT (name) DO NOTHING`, name))
-		if err != nil || n > 0 {
-			due = n > 0
+		if err != nil {
 			return err
 		}
-		var done int64
-		if err := q.QueryRowContext(ctx, `SELECT done FROM duty WHERE name = $1 @lock`, name).Scan(&done); err != nil {
+		var done, clock int64
+		if err := q.QueryRowContext(ctx, `SELECT done, @now FROM duty WHERE name = $1 @lock`, name).Scan(&done, &clock); err != nil {
 			return err
 		}
-		last = instant(done)
-		n, err = affected(q.ExecContext(ctx, `UPDATE duty SET done = @now WHERE name = $1 AND done <= @now - $2`, name, every.Milliseconds()))
-		due = n > 0
+		if now = instant(clock); n > 0 {
+			now, due = instant(done), true
+			return nil
+		}
+		if last = instant(done); clock < done+every.Milliseconds() {
+			return nil
+		}
+		due = true
+		_, err = q.ExecContext(ctx, `UPDATE duty SET done = $2 WHERE name = $1`, name, clock)
 		return err
 	})
 	if err != nil {
-		return time.Time{}, false, fmt.Errorf("asking whose turn it is for %s: %w", name, err)
+		return time.Time{}, time.Time{}, false, fmt.Errorf("asking whose turn it is for %s: %w", name, err)
 	}
-	return last, due, nil
+	return last, now, due, nil
 }
 
 // collect reads all rows and closes them.

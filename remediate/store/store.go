@@ -121,7 +121,7 @@ func (s *Store) Close() error { return s.close() }
 
 // Ready says whether the database can be written to.
 func (s *Store) Ready(ctx context.Context) error {
-	_, _, err := s.Due(ctx, "ready", 0)
+	_, _, _, err := s.Due(ctx, "ready", 0)
 	return err
 }
 

@@ -6,73 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/oakum-dev/oakum/remediate/store/storetest"
 )
-
-// backends are the addresses of an empty database each, made anew.
-var backends = []struct {
-	name    string
-	address func(testing.TB) string
-}{
-	{"sqlite", func(t testing.TB) string { return filepath.Join(t.TempDir(), "oakum.db") }},
-	{"postgres", postgresAddress},
-}
-
-// postgresAddress is a new database of the server that OAKUM_POSTGRES names, as
-// .ci/postgres starts one.
-func postgresAddress(t testing.TB) string {
-	server := os.Getenv("OAKUM_POSTGRES")
-	if server == "" {
-		if os.Getenv("OAKUM_STRICT") != "" {
-			t.Fatal("OAKUM_POSTGRES is not set: run under .ci/postgres")
-		}
-		t.Skip("OAKUM_POSTGRES is not set")
-	}
-	admin, err := openPostgres(t.Context(), server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = admin.close() }()
-	name := fmt.Sprintf("oakum_%x", sha256.Sum256([]byte(t.Name()+time.Now().String())))[:30]
-	if _, err := admin.db.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		admin, err := openPostgres(context.Background(), server)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer func() { _ = admin.close() }()
-		if _, err := admin.db.ExecContext(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
-			t.Error(err)
-		}
-	})
-	u, err := url.Parse(server)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Path = "/" + name
-	return u.String()
-}
-
-// onEach runs a test on each back end.
-func onEach(t *testing.T, test func(*testing.T, string)) {
-	t.Parallel()
-	for _, b := range backends {
-		t.Run(b.name, func(t *testing.T) {
-			t.Parallel()
-			test(t, b.address(t))
-		})
-	}
-}
 
 func open(t testing.TB, address string, o Options) *Store {
 	t.Helper()
@@ -174,7 +115,7 @@ var errBroken = errors.New("broken")
 // TestCoalesce: of tasks of one kind and key the newest is done, in order of
 // arrival, and a delivery that comes again asks for nothing.
 func TestCoalesce(t *testing.T) {
-	onEach(t, func(t *testing.T, address string) {
+	storetest.Each(t, func(t *testing.T, address string) {
 		s := open(t, address, Options{})
 		if !accept(t, s, "a", task(1, Reconcile, "", `1`), task(1, Preview, "5", `1`)) {
 			t.Error("the first delivery is not fresh")
@@ -200,7 +141,7 @@ func TestCoalesce(t *testing.T) {
 // TestNewerWhileRunning: a task that was replaced after it has begun is done
 // again, with the newer data, and never beside the first.
 func TestNewerWhileRunning(t *testing.T) {
-	onEach(t, func(t *testing.T, address string) {
+	storetest.Each(t, func(t *testing.T, address string) {
 		s := open(t, address, Options{})
 		begun, end := make(chan string), make(chan struct{})
 		stop := working(t, s, func(_ context.Context, _ Repository, task Task) error {
@@ -231,7 +172,7 @@ func TestNewerWhileRunning(t *testing.T) {
 
 // TestOutcomes: what becomes of tasks that fail, wait, panic and are parked.
 func TestOutcomes(t *testing.T) {
-	onEach(t, func(t *testing.T, address string) {
+	storetest.Each(t, func(t *testing.T, address string) {
 		s := open(t, address, Options{Attempts: 2})
 		var c calls
 		ok := false
@@ -291,7 +232,7 @@ func TestOutcomes(t *testing.T) {
 // TestInterrupted: at the end of Work what runs is given back, uncounted, and
 // done by the next process.
 func TestInterrupted(t *testing.T) {
-	onEach(t, func(t *testing.T, address string) {
+	storetest.Each(t, func(t *testing.T, address string) {
 		s := open(t, address, Options{Grace: time.Millisecond})
 		begun := make(chan struct{})
 		end := working(t, s, func(ctx context.Context, _ Repository, _ Task) error {
@@ -314,7 +255,7 @@ func TestInterrupted(t *testing.T) {
 // TestDeadProcess: what a process held that was killed is taken by another, and
 // by none while it lives.
 func TestDeadProcess(t *testing.T) {
-	onEach(t, func(t *testing.T, address string) {
+	storetest.Each(t, func(t *testing.T, address string) {
 		lease := 600 * time.Millisecond
 		dead := open(t, address, Options{Lease: lease})
 		m, err := dead.join(t.Context())
@@ -358,7 +299,7 @@ func TestDeadProcess(t *testing.T) {
 
 // TestDeaths: a task that takes the process with it again and again is parked.
 func TestDeaths(t *testing.T) {
-	onEach(t, func(t *testing.T, address string) {
+	storetest.Each(t, func(t *testing.T, address string) {
 		s := open(t, address, Options{})
 		accept(t, s, "a", task(1, Reconcile, "", `1`))
 		for range maxDeaths {
@@ -381,7 +322,7 @@ func TestDeaths(t *testing.T) {
 
 // TestSerial: many workers of several processes never meet in a repository.
 func TestSerial(t *testing.T) {
-	onEach(t, func(t *testing.T, address string) {
+	storetest.Each(t, func(t *testing.T, address string) {
 		const repositories, each, processes = 5, 40, 3
 		var mu sync.Mutex
 		busy, newest := map[int64]bool{}, map[int64]string{}
@@ -428,7 +369,7 @@ func TestSerial(t *testing.T) {
 
 // TestRefused: tasks that are too large, or are none.
 func TestRefused(t *testing.T) {
-	onEach(t, func(t *testing.T, address string) {
+	storetest.Each(t, func(t *testing.T, address string) {
 		s := open(t, address, Options{})
 		for want, tasks := range map[string][]Task{
 			"without a kind":          {{Repository: repository(1)}},

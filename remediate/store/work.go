@@ -97,7 +97,7 @@ func wait(ctx context.Context, d time.Duration) {
 // prune forgets deliveries that are too old to be repeated.
 func (s *Store) prune(ctx context.Context) {
 	for ; ctx.Err() == nil; wait(ctx, pruneBy) {
-		if _, due, err := s.Due(ctx, "prune", pruneBy); err != nil || !due {
+		if _, _, due, err := s.Due(ctx, "prune", pruneBy); err != nil || !due {
 			continue
 		}
 		if err := s.forget(ctx, Keep); err != nil && ctx.Err() == nil {
