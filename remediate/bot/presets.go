@@ -85,4 +85,3 @@ func (v *visit) readPreset(ctx context.Context, owner string, p remediate.Preset
 	access.MaxBytes = maxPresetBytes
 	return repo.ReadFile(ctx, url, access, p.Ref, p.File, remediate.MaxConfig)
 }
-

@@ -22,7 +22,7 @@ type run struct {
 	open       map[string]remediate.Pull // oakum's, by branch
 	writer     remediate.Writer
 	opened     []time.Time // within the last hour
-	ticks      []tick // on the dashboard, when this began
+	ticks      []tick      // on the dashboard, when this began
 	failed     []error
 	next       time.Time // when something that waits may go on; zero: nothing does
 }
@@ -430,4 +430,3 @@ func (v *visit) follow(ctx context.Context, t store.Task) error {
 	}
 	return v.reconcile(ctx, false)
 }
-
