@@ -49,12 +49,13 @@ var rooms = []room{
 	{"remediate/github", []string{"remediate"}, "the GitHub half knows what a proposal is, and not how one is made"},
 	{"remediate/store", nil, "it keeps what others tell it, and knows nothing of what that means"},
 	{"remediate/store/storetest", nil, "it makes databases for the tests of the store, and so cannot use it"},
+	{"remediate/bot", []string{"detect/...", "fixers/...", "remediate", "remediate/repo", "remediate/store", "report/markdown"}, "it says what a task means, and declares the forge that remediate/github is"},
 	{"test/suites", nil, "it is tests, which nothing uses"},
 	{"remediate/github/githubtest", nil, "the stand-in for GitHub must not share code with what it judges"},
 	{"webhook", []string{"remediate/store"}, "it is the way in: it says what is to be done, and does none of it"},
 	{"testdata/shop", nil, "it is files and their embedding"},
 	{"testdata/policies", nil, "it is test cases and their embedding"},
-	{"cmd/oakum", []string{"detect/...", "fixers/...", "report", "remediate", "remediate/repo", "remediate/github", "remediate/store", "webhook", "testdata/shop", "testdata/policies"}, "what only tests need is no part of the program"},
+	{"cmd/oakum", []string{"detect/...", "fixers/...", "report", "remediate", "remediate/repo", "remediate/github", "remediate/store", "remediate/bot", "webhook", "testdata/shop", "testdata/policies"}, "what only tests need is no part of the program"},
 }
 
 // library is code of others that only some rooms may know, tests included.
@@ -197,6 +198,8 @@ func TestBrokenArrows(t *testing.T) {
 		{from: "remediate/github", to: "remediate/github/githubtest", want: "the GitHub half"},
 		{from: "remediate/github", to: "remediate/github/githubtest", test: true},
 		{from: "remediate/github/githubtest", to: "remediate", want: "must not share code"},
+		{from: "remediate/bot", to: "remediate/store"},
+		{from: "remediate/bot", to: "remediate/github", want: "declares the forge"},
 		{from: "remediate/store", to: "remediate", want: "keeps what others tell it"},
 		{from: "remediate/store", to: "remediate/store/storetest", test: true},
 		{from: "remediate/store/storetest", to: "remediate/store", want: "makes databases"},

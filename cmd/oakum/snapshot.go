@@ -40,7 +40,7 @@ of Secrets is never asked for. A file named .gz is compressed; - is stdout.`,
 }
 
 func (a *app) record(ctx context.Context, from *cluster.Flags, name string) error {
-	p, o, err := a.prepare(nil)
+	p, o, err := a.prepare(ctx, nil)
 	if err != nil {
 		return err
 	}

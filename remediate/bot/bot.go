@@ -130,7 +130,12 @@ func (b *Bot) work(ctx context.Context, r store.Repository, t store.Task) error 
 	defer v.close()
 	switch t.Kind {
 	case store.Reconcile, store.Installed:
-		return v.reconcile(ctx, t.Key == fullKey || t.Kind == store.Installed)
+		ask, err := asked(t)
+		if err != nil {
+			return err
+		}
+		// A push says to what; whatever else asks wants all of it looked at.
+		return v.reconcile(ctx, ask.Commit == "")
 	case store.Preview:
 		return v.preview(ctx, t)
 	case store.Follow:
@@ -149,24 +154,6 @@ func (b *Bot) work(ctx context.Context, r store.Repository, t store.Task) error 
 	return store.Park(fmt.Errorf("nobody knows what a task %q asks for", t.Kind))
 }
 
-// fullKey is the key of a reconcile that trusts nothing it remembers.
-const fullKey = "full"
-
-// Everything asks for a full look at every repository that the hub has; events
-// may be lost, and what is remembered may be wrong.
-func (b *Bot) Everything(ctx context.Context) error {
-	all, err := b.o.Hub.Repositories(ctx)
-	if err != nil {
-		return fmt.Errorf("listing the repositories: %w", err)
-	}
-	for _, r := range all {
-		if err := b.o.Store.Add(ctx, 0, store.Task{Repository: stored(r), Kind: store.Reconcile, Key: fullKey}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func stored(r remediate.Repository) store.Repository {
 	return store.Repository{ID: r.ID, Installation: r.Installation, Name: r.Name}
 }
@@ -181,7 +168,7 @@ func (b *Bot) installed(ctx context.Context, installation int64) error {
 		if r.Installation != installation {
 			continue
 		}
-		if err := b.o.Store.Add(ctx, 0, store.Task{Repository: stored(r), Kind: store.Reconcile, Key: fullKey}); err != nil {
+		if err := b.o.Store.Add(ctx, 0, store.Task{Repository: stored(r), Kind: store.Reconcile}); err != nil {
 			return err
 		}
 	}

@@ -47,51 +47,17 @@ func (v *visit) pass(ctx context.Context, commit string) error {
 	return v.report(ctx, result, nil)
 }
 
-// report creates or completes a check, with its annotations in as many requests
-// as they need.
+// report makes a check, or completes one that was cut off.
 func (v *visit) report(ctx context.Context, want remediate.Check, annotations []remediate.Annotation) error {
 	checks, err := v.host.Checks(ctx, want.Commit)
-	if err != nil {
+	if err != nil || slices.ContainsFunc(checks, func(c remediate.Check) bool {
+		return c.Name == CheckName && c.Key == want.Key && c.Status == remediate.CheckCompleted && c.Annotated >= len(annotations)
+	}) {
 		return err
 	}
-	i := slices.IndexFunc(checks, func(c remediate.Check) bool { return c.Name == CheckName && c.Key == want.Key })
-	at := 0
-	if i < 0 {
-		first := annotations[:min(len(annotations), remediate.MaxAnnotations)]
-		at = len(first)
-		made := want
-		made.Annotations = first
-		if at < len(annotations) {
-			made.Status, made.Conclusion = remediate.CheckInProgress, ""
-		}
-		if made, err = v.host.CreateCheck(ctx, made); err != nil {
-			return err
-		}
-		want.ID = made.ID
-		if at == len(annotations) {
-			return nil
-		}
-	} else {
-		want.ID, at = checks[i].ID, checks[i].Annotated
-		if checks[i].Status == remediate.CheckCompleted && at >= len(annotations) {
-			return nil
-		}
-	}
-	for {
-		next := annotations[min(at, len(annotations)):min(at+remediate.MaxAnnotations, len(annotations))]
-		at += len(next)
-		step := want
-		step.Annotations = next
-		if at < len(annotations) {
-			step.Status, step.Conclusion = remediate.CheckInProgress, ""
-		}
-		if err := v.host.UpdateCheck(ctx, step); err != nil {
-			return err
-		}
-		if at >= len(annotations) {
-			return nil
-		}
-	}
+	want.Annotations = annotations
+	_, err = v.host.CreateCheck(ctx, want)
+	return err
 }
 
 // digestOf tells results apart.

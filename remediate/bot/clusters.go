@@ -89,7 +89,7 @@ func (b *Bot) Watch(ctx context.Context, every time.Duration) error {
 			return nil
 		case <-ticker.C:
 		}
-		if _, due, err := b.o.Store.Due(ctx, "live", every); err != nil || !due {
+		if _, _, due, err := b.o.Store.Due(ctx, "live", every); err != nil || !due {
 			continue
 		}
 		all, err := b.o.Hub.Repositories(ctx)

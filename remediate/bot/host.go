@@ -39,18 +39,18 @@ type Host interface {
 	Close(ctx context.Context, number int) error
 	// DeleteBranch deletes a branch that is still at a commit.
 	DeleteBranch(ctx context.Context, branch, commit string) error
-	SetDraft(ctx context.Context, p remediate.Pull, draft bool) error
-	// AutoMerge has the forge merge by a method once its conditions are met; an
-	// empty method calls it off.
-	AutoMerge(ctx context.Context, p remediate.Pull, method string) error
+	SetDraft(ctx context.Context, number int, draft bool) error
+	// AutoMerge has the forge merge by a method once its conditions are met, if the
+	// head is the given one; an empty method calls it off.
+	AutoMerge(ctx context.Context, number int, method, head string) error
 	Reviewers(ctx context.Context, number int, users, teams []string) error
 	Assign(ctx context.Context, number int, users []string) error
 
 	// Checks are oakum's own at a commit.
 	Checks(ctx context.Context, commit string) ([]remediate.Check, error)
+	// CreateCheck makes a check with all its annotations, or completes the one
+	// with its key.
 	CreateCheck(ctx context.Context, c remediate.Check) (remediate.Check, error)
-	// UpdateCheck adds the annotations to those that are there.
-	UpdateCheck(ctx context.Context, c remediate.Check) error
 
 	Comments(ctx context.Context, number int) ([]remediate.Comment, error)
 	Comment(ctx context.Context, id int64) (remediate.Comment, error)
@@ -58,7 +58,8 @@ type Host interface {
 	UpdateComment(ctx context.Context, id int64, body string) (remediate.Comment, error)
 	React(ctx context.Context, comment int64, reaction string) error
 	ReviewComments(ctx context.Context, number int) ([]remediate.ReviewComment, error)
-	Review(ctx context.Context, number int, r remediate.Review) error
+	// Review remarks on lines; those that the diff does not have are left.
+	Review(ctx context.Context, number int, r remediate.Review) (left []remediate.Suggestion, err error)
 
 	// Permission is one of remediate.Permission…, asked now.
 	Permission(ctx context.Context, login string) (string, error)

@@ -229,7 +229,7 @@ func (r *run) followUp(ctx context.Context, p *planned, out remediate.Outcome, b
 		r.log.Info("updated a pull request", "number", out.PullRequest.Number, "group", p.group.Key)
 	case remediate.ActionForeign:
 		if before.AutoMerge != "" && r.config.AutoMerge == "safe" {
-			return r.host.AutoMerge(ctx, before, "")
+			return r.host.AutoMerge(ctx, before.Number, "", "")
 		}
 		return nil
 	case remediate.ActionDeclined:
@@ -328,14 +328,17 @@ func (r *run) merging(ctx context.Context, p *planned, pull remediate.Pull) erro
 		if len(r.about.Methods) > 0 && !slices.Contains(r.about.Methods, method) {
 			method = r.about.Methods[0]
 		}
-		err := r.host.AutoMerge(ctx, pull, method)
+		err := r.host.AutoMerge(ctx, pull.Number, method, p.outcome.PullRequest.HeadCommit)
+		if errors.Is(err, remediate.ErrMoved) {
+			return nil // somebody pushed: it is theirs to merge
+		}
 		if err != nil && invalid(err) { // such as: it could be merged at once
 			r.log.Warn("auto-merge was not switched on", "number", pull.Number, "error", err)
 			return nil
 		}
 		return err
 	case !want && pull.AutoMerge != "":
-		return r.host.AutoMerge(ctx, pull, "")
+		return r.host.AutoMerge(ctx, pull.Number, "", "")
 	}
 	return nil
 }

@@ -102,20 +102,24 @@ func (v *visit) suggest(ctx context.Context, pull remediate.Pull, c *comparison,
 	if len(fresh) == 0 {
 		return shown, nil
 	}
-	err = v.host.Review(ctx, pull.Number, remediate.Review{Commit: pull.HeadCommit, Suggestions: fresh})
-	if !invalid(err) {
-		return shown, err
+	left, err := v.host.Review(ctx, pull.Number, remediate.Review{
+		Commit: pull.HeadCommit, Suggestions: fresh,
+		Body: bounded(count(len(fresh), "fix")+" for what this pull request brings, each to be taken by a click.", v.marks.of(markReview, digestText(fresh))),
+	})
+	for _, s := range left {
+		delete(shown, s.Path)
 	}
-	// One line that is not in the diff as the forge has it spoils them all.
-	for _, s := range fresh {
-		err := v.host.Review(ctx, pull.Number, remediate.Review{Commit: pull.HeadCommit, Suggestions: []remediate.Suggestion{s}})
-		if invalid(err) {
-			delete(shown, s.Path)
-		} else if err != nil {
-			return nil, err
-		}
+	return shown, err
+}
+
+const markReview = "review"
+
+func digestText(all []remediate.Suggestion) string {
+	h := sha256.New()
+	for _, s := range all {
+		h.Write([]byte(suggestionKey(s)))
 	}
-	return shown, nil
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 func suggestionKey(s remediate.Suggestion) string {

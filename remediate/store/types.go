@@ -94,6 +94,12 @@ func Later(after time.Duration) error { return later{max(after, time.Second)} }
 // as its reason, until somebody retries it or a newer one replaces it.
 func Park(reason error) error { return park{reason} }
 
+// IsLater says whether an error is what Later gave.
+func IsLater(err error) bool { return errors.As(err, new(later)) }
+
+// IsParked says whether an error is what Park gave.
+func IsParked(err error) bool { return errors.As(err, new(park)) }
+
 // Errors that callers tell apart.
 var (
 	ErrClosed = errors.New("the store is closed")
