@@ -16,8 +16,8 @@ import (
 // room for the marker.
 const maxText = 60_000
 
-func heldOf(p *Plan, key, by string) []fixers.Held {
-	return slices.DeleteFunc(slices.Clone(p.Held), func(h fixers.Held) bool { return groupKey(h.Finding, by) != key })
+func heldOf(p *Plan, key string, division grouping) []fixers.Held {
+	return slices.DeleteFunc(slices.Clone(p.Held), func(h fixers.Held) bool { return division.key(h.Finding) != key })
 }
 
 // fixesOf lists the fixes of a plan once each, in order of place.
@@ -39,12 +39,15 @@ func fixesOf(p *Plan) []*fixers.Fix {
 // Proposal is the pull request for a group: its commit, branch and text.
 func (g Group) Proposal(base, commit string, labels []string) Proposal {
 	fixes := fixesOf(g.Plan)
-	p := Proposal{Branch: branchName(g.Key), Base: base, BaseCommit: commit, Files: map[string][]byte{}, Labels: labels}
+	p := Proposal{Branch: BranchName(g.Key), Base: base, BaseCommit: commit, Files: map[string][]byte{}, Labels: labels}
 	for _, c := range g.Plan.Changes {
 		p.Files[c.Path] = c.After
 	}
 	for _, f := range fixes {
 		p.Findings = append(p.Findings, f.Finding.Fingerprint)
+		if f.Lessens {
+			p.Lessened = append(p.Lessened, f.Finding.Fingerprint)
+		}
 	}
 	slices.Sort(p.Findings)
 	p.Title = g.title(fixes)
@@ -106,7 +109,7 @@ func (g Group) body(fixes []*fixers.Fix) string {
 	}
 	b.WriteString(".\n")
 	for _, c := range g.Plan.Changes {
-		block := fmt.Sprintf("\n<details><summary>%s</summary>\n\n%s\n</details>\n", cell(c.Path), fence(Visible(g.Plan.masked(c.Diff())), "diff"))
+		block := fmt.Sprintf("\n<details><summary>%s</summary>\n\n%s\n</details>\n", cell(c.Path), Fence(Visible(g.Plan.masked(c.Diff())), "diff"))
 		if b.Len()+len(block) > maxText {
 			b.WriteString("\nThe rest of the diff is in the *Files changed* tab.\n")
 			break
@@ -235,8 +238,8 @@ func cell(s string) string { return markdown.Text(clean(s)) }
 // code is for text between single backticks.
 func code(s string) string { return markdown.Code(clean(s)) }
 
-// fence encloses text in a fence longer than any inside it.
-func fence(s, lang string) string {
+// Fence encloses text in a fence longer than any inside it.
+func Fence(s, lang string) string {
 	ticks := "```"
 	for strings.Contains(s, ticks) {
 		ticks += "`"

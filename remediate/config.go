@@ -30,10 +30,9 @@ type Config struct {
 	Vulnerabilities []string                `yaml:"vulnerabilities"` // globs of reports of image scanners in the tree
 	Workloads       []WorkloadConfig        `yaml:"workloads"`       // kinds of extensions that have a pod template
 	Frameworks      []string                `yaml:"frameworks"`      // files and directories of the repository
-	PullRequests    struct {
-		GroupBy string   `yaml:"groupBy"` // directory, policy or file
-		Labels  []string `yaml:"labels"`
-	} `yaml:"pullRequests"`
+	PullRequests    PullRequestConfig       `yaml:"pullRequests"`
+	Previews        string                  `yaml:"previews"` // on or off: judge people's pull requests; empty: on
+	Extends         []string                `yaml:"extends"`  // shared presets, see ParsePreset
 }
 
 // PolicyConfig changes one policy for a repository.
@@ -71,14 +70,48 @@ var ownTypes = regexp.MustCompile(` in type (remediate\.)?\w+`)
 // ConfigName is the file at the root of a repository.
 const ConfigName = ".oakum.yaml"
 
-// ParseConfig reads a configuration. An unknown key is an error with its line.
+// MaxConfig bounds a configuration, in bytes.
+const MaxConfig = 1 << 20
+
+// ParseConfig reads a configuration; what it extends is not looked at. An
+// unknown key is an error with its line and the known key that is most like it.
 func ParseConfig(name string, src []byte) (Config, error) {
-	var c Config
+	document, err := parseConfig(name, src)
+	if err != nil {
+		return Config{}, err
+	}
+	return decodeConfig(name, document)
+}
+
+// parseConfig reads the tree of a configuration; nil where the file is empty.
+func parseConfig(name string, src []byte) (*yaml.Node, error) {
+	if len(src) > MaxConfig {
+		return nil, fmt.Errorf("reading %s: it has %d bytes, more than the %d that are read", name, len(src), MaxConfig)
+	}
+	var document yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(src))
-	dec.KnownFields(true)
-	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		message := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ", "")
-		return c, fmt.Errorf("reading %s: %s", name, ownTypes.ReplaceAllString(message, ""))
+	if err := dec.Decode(&document); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("reading %s: %s", name, strings.TrimPrefix(err.Error(), "yaml: "))
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("reading %s: it has more than one document", name)
+	}
+	if err := knownKeys(&document); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	return document.Content[0], nil
+}
+
+// decodeConfig is the configuration that a tree says.
+func decodeConfig(name string, n *yaml.Node) (Config, error) {
+	var c Config
+	if n != nil {
+		if err := n.Decode(&c); err != nil {
+			message := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:\n  ", "")
+			return c, fmt.Errorf("reading %s: %s", name, ownTypes.ReplaceAllString(message, ""))
+		}
 	}
 	for i := range c.Exemptions {
 		c.Exemptions[i].Position.File = name
@@ -89,8 +122,14 @@ func ParseConfig(name string, src []byte) (Config, error) {
 	if c.FailOn != "" && c.FailOn != "none" && !slices.Contains(policy.Severities, policy.Severity(c.FailOn)) {
 		return c, fmt.Errorf("reading %s: failOn is %q, want none or one of %v", name, c.FailOn, policy.Severities)
 	}
-	if g := c.PullRequests.GroupBy; g != "" && !slices.Contains(Groupings, g) {
-		return c, fmt.Errorf("reading %s: pullRequests.groupBy is %q, want one of %v", name, g, Groupings)
+	if err := c.PullRequests.check(); err != nil {
+		return c, fmt.Errorf("reading %s: pullRequests: %w", name, err)
+	}
+	if c.Previews != "" && c.Previews != "on" && c.Previews != "off" {
+		return c, fmt.Errorf("reading %s: previews is %q, want on or off", name, c.Previews)
+	}
+	if _, err := c.presets(); err != nil {
+		return c, fmt.Errorf("reading %s: %w", name, err)
 	}
 	for _, glob := range c.Vulnerabilities {
 		if !doublestar.ValidatePattern(glob) {

@@ -138,3 +138,23 @@ func write(b *bytes.Buffer, sign byte, lines []string) {
 		}
 	}
 }
+
+// Hunk is a difference of a file's lines: From to To (counted from 1, To not
+// included) become With, whose lines keep their breaks. Where From is To, lines
+// are put in before From.
+type Hunk struct {
+	From, To int
+	With     []string
+}
+
+// Hunks are the differences that the change makes, in order; none for a new file.
+func (c Change) Hunks() []Hunk {
+	if c.Before == nil {
+		return nil
+	}
+	var out []Hunk
+	for _, h := range c.hunks(splitLines(string(c.Before))) {
+		out = append(out, Hunk{h.from + 1, h.to + 1, h.with})
+	}
+	return out
+}

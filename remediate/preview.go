@@ -154,3 +154,7 @@ func (p *Plan) Markdown() string {
 	g := Group{Key: ".", Plan: p}
 	return g.body(fixesOf(p))
 }
+
+// Masked is the diff of a change for others to see: what must not be shown is
+// masked, and control characters do nothing.
+func (p *Plan) Masked(c Change) string { return Visible(p.masked(c.Diff())) }

@@ -32,6 +32,7 @@ type Settings struct {
 	Reports    []*vuln.Report  // of image scanners, besides those that Config and the tree have
 	Least      policy.Severity // findings that are less bad are not told; empty: all are
 	Wants      manifest.Wants  // kinds that are read besides those that policies judge; may be nil
+	Reuse      manifest.Reuse  // of files that were read before; may be nil
 }
 
 // Project is a tree as it was read and judged.
@@ -64,7 +65,7 @@ func ReadProject(tree fs.FS, o Settings) (*Project, error) {
 	}
 	p.reports = append(inTree, o.Reports...)
 	p.Set, err = manifest.Read(tree, manifest.Options{
-		Paths: o.Paths, Exclude: append(slices.Clone(o.Exclude), o.Config.Vulnerabilities...), Forms: forms(p.Kustomizations), Wants: p.wants(), Workloads: p.workloads,
+		Paths: o.Paths, Exclude: append(slices.Clone(o.Exclude), o.Config.Vulnerabilities...), Forms: forms(p.Kustomizations), Wants: p.wants(), Workloads: p.workloads, Reuse: o.Reuse,
 	})
 	if err != nil {
 		return nil, err

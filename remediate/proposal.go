@@ -1,6 +1,7 @@
 package remediate
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -23,6 +24,11 @@ type Proposal struct {
 	Title, Body  string            // of the pull request; Publish appends a hidden marker to the body
 	Labels       []string
 	Findings     []string // fingerprints, sorted
+
+	Lessened []string // those of Findings that may stay, as less than they were
+	Key      []byte   // signs the marker; nil: it is not signed, and any is believed
+	Draft    bool     // open it as one
+	Again    bool     // a person wants it: also if it was declined, and made anew if it is there
 }
 
 // Digest is the hex SHA-256 of the files as they will be: path and content,
@@ -41,7 +47,7 @@ func digest(files map[string][]byte) string {
 }
 
 var (
-	markerPattern      = regexp.MustCompile(`<!-- oakum:v1 plan=[0-9a-f]{64} findings=([0-9A-Za-z._:,-]*) -->`)
+	markerPattern      = regexp.MustCompile(`<!-- oakum:v1 plan=([0-9a-f]{64}) findings=([0-9A-Za-z._:,-]*)(?: sig=([0-9a-f]{64}))? -->`)
 	hashPattern        = regexp.MustCompile(`^[0-9a-f]{40}$`)
 	fingerprintPattern = regexp.MustCompile(`^[0-9A-Za-z._:-]{1,128}$`)
 	branchPattern      = regexp.MustCompile(`^[0-9A-Za-z]+([._/-]?[0-9A-Za-z]+)*$`)
@@ -66,17 +72,21 @@ const maxBody = 65000
 // body is the text of the pull request with the marker that lets a later run
 // know which plan and findings it stands for.
 func (p Proposal) body() (string, error) {
-	marker := fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s -->", p.Digest(), strings.Join(p.Findings, ","))
+	plan, findings := p.Digest(), strings.Join(p.Findings, ",")
+	marker := fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s -->", plan, findings)
+	if p.Key != nil {
+		marker = fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s sig=%s -->", plan, findings, signature(p.Key, p.Branch, plan, findings))
+	}
 	room := maxBody - len(marker)
 	if room < maxBody/2 {
 		return "", fmt.Errorf("%d findings are too many for one pull request: group them into smaller ones", len(p.Findings))
 	}
-	return cut(strings.TrimSpace(p.Body), room) + "\n\n" + marker, nil
+	return Shorten(strings.TrimSpace(p.Body), room) + "\n\n" + marker, nil
 }
 
-// cut shortens Markdown at the end of a line, closing a code fence that the
-// cut would leave open.
-func cut(text string, room int) string {
+// Shorten cuts Markdown at the end of a line to at most room bytes, closing a
+// code fence that the cut would leave open.
+func Shorten(text string, room int) string {
 	if len(text) <= room {
 		return text
 	}
@@ -95,14 +105,45 @@ func cut(text string, room int) string {
 	return text + note
 }
 
-// marked finds the last marker in a body: Publish puts it at the end, so text
-// that imitates one further up is not believed.
-func marked(body string) (findings []string, ok bool) {
+// signature is what only the holder of the key can put into a marker. It holds
+// for the branch, so that a marker says nothing of another pull request.
+func signature(key []byte, branch, plan, findings string) string {
+	h := hmac.New(sha256.New, key)
+	fmt.Fprintf(h, "pull request\x00%s\x00%s\x00%s", branch, plan, findings)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Marked are the fingerprints in the marker of a pull request for a branch. It
+// is the last marker that counts: Publish puts it at the end, so text that
+// imitates one further up is not believed. With a key only a signed one counts.
+func Marked(body, branch string, key []byte) (findings []string, ok bool) {
 	all := markerPattern.FindAllStringSubmatch(body, -1)
 	if len(all) == 0 {
 		return nil, false
 	}
-	return strings.Split(all[len(all)-1][1], ","), true
+	m := all[len(all)-1]
+	if key != nil && !hmac.Equal([]byte(m[3]), []byte(signature(key, branch, m[1], m[2]))) {
+		return nil, false
+	}
+	return strings.Split(m[2], ","), true
+}
+
+// Withdraw is the body of a pull request that oakum itself closes, since it is
+// needed no more: nobody declined it, and its findings may come back.
+func Withdraw(body, branch string, key []byte) string {
+	if Withdrawn(body, branch, key) {
+		return body
+	}
+	return Shorten(body, maxBody) + "\n" + withdrawal(branch, key)
+}
+
+// Withdrawn says whether oakum closed a pull request with this body.
+func Withdrawn(body, branch string, key []byte) bool {
+	return key != nil && strings.HasSuffix(strings.TrimSpace(body), withdrawal(branch, key))
+}
+
+func withdrawal(branch string, key []byte) string {
+	return fmt.Sprintf("<!-- oakum:withdrawn sig=%s -->", signature(key, branch, "withdrawn", ""))
 }
 
 // check refuses a proposal that could write outside what a proposal may write.

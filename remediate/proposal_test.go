@@ -31,11 +31,11 @@ func TestBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, ok := marked(strings.ReplaceAll(body, "\n", "\r\n"))
+	found, ok := Marked(strings.ReplaceAll(body, "\n", "\r\n"), "oakum/x", nil)
 	if !ok || strings.Join(found, " ") != "aaaa bb-b_b.b:b" {
 		t.Errorf("marked: %q, %v", found, ok)
 	}
-	if _, ok := marked("<!-- oakum:v1 plan=0 findings=x -->"); ok {
+	if _, ok := Marked("<!-- oakum:v1 plan=0 findings=x -->", "oakum/x", nil); ok {
 		t.Error("half a marker was believed")
 	}
 
@@ -46,7 +46,7 @@ func TestBody(t *testing.T) {
 	if strings.Count(body, "```") != 2 || !strings.Contains(body, "é\n```\n\n_Cut here") {
 		t.Errorf("the end of a long body: %q", body[len(body)-300:])
 	}
-	if _, ok := marked(body); !ok {
+	if _, ok := Marked(body, "oakum/x", nil); !ok {
 		t.Error("a long body has lost its marker")
 	}
 

@@ -33,6 +33,7 @@ type PullRequest struct {
 	Title, Body  string
 	Labels       []string
 	HeadCommit   string // the last one it had, if it is not open
+	Draft        bool   // said when it is opened
 }
 
 // Forge is the side of publishing that people see.
@@ -58,7 +59,7 @@ const (
 	ActionOpened    = "opened"
 	ActionUpdated   = "updated"
 	ActionUnchanged = "unchanged" // nothing was sent
-	ActionDeclined  = "declined"  // a person closed it: nothing was sent
+	ActionDeclined  = "declined"  // a person closed it, or took it back: nothing was sent
 	ActionForeign   = "foreign"   // a person works on the branch: nothing was sent
 )
 
@@ -66,7 +67,9 @@ const (
 type Outcome struct {
 	Action      string
 	PullRequest PullRequest
-	Detail      string // why nothing was done, and what a person can do about it
+	Detail      string   // why nothing was done, and what a person can do about it
+	Reverted    []string // findings that merged pull requests had mended, and that are back
+	Pushed      bool     // the branch has a new commit
 }
 
 // Publish makes the repository and its forge match the proposal. It keeps no
@@ -75,7 +78,9 @@ type Outcome struct {
 //
 // What people did comes first: a branch with a commit that is not oakum's is
 // left alone, and a pull request that was closed unmerged stays closed until
-// there is a finding that it did not have.
+// there is a finding that it did not have. With a key, so does one whose merge
+// was taken back: findings that are there again are told as Reverted, and nothing
+// is sent while there are some; a proposal without them may be.
 func Publish(ctx context.Context, w Writer, f Forge, p Proposal) (Outcome, error) {
 	if err := p.check(); err != nil {
 		return Outcome{}, fmt.Errorf("proposal for branch %q: %w", p.Branch, err)
@@ -100,10 +105,8 @@ func publish(ctx context.Context, w Writer, f Forge, p Proposal) (Outcome, error
 		return Outcome{}, err
 	}
 	current := standing(all, p.Base)
-	if current.State == StateClosed {
-		if why := declined(current, p); why != "" {
-			return Outcome{ActionDeclined, current, why}, nil
-		}
+	if out := p.decided(all, current); out.Action != "" {
+		return out, nil
 	}
 
 	tip, err := w.Tip(ctx, p.Branch)
@@ -114,17 +117,17 @@ func publish(ctx context.Context, w Writer, f Forge, p Proposal) (Outcome, error
 	// new pull request cannot be made of it.
 	merged := current.State == StateMerged && current.HeadCommit == tip.Hash
 	if tip.Hash != "" && !tip.Ours && !merged {
-		return Outcome{ActionForeign, current, fmt.Sprintf(
+		return Outcome{Action: ActionForeign, PullRequest: current, Detail: fmt.Sprintf(
 			"branch %s is at %.12s, which is not as oakum left it; nothing was pushed. "+
 				"Merge or close that work, or delete the branch, then run again", p.Branch, tip.Hash)}, nil
 	}
 
-	want := PullRequest{Number: current.Number, Branch: p.Branch, Base: p.Base, Title: strings.TrimSpace(p.Title), Labels: p.Labels}
+	want := PullRequest{Number: current.Number, Branch: p.Branch, Base: p.Base, Title: strings.TrimSpace(p.Title), Labels: p.Labels, Draft: p.Draft}
 	if want.Body, err = p.body(); err != nil {
 		return Outcome{}, err
 	}
 	retarget := current.State == StateOpen && current.Base != p.Base
-	pushed := !tip.Ours || tip.Digest != p.Digest() || merged || retarget
+	pushed := !tip.Ours || tip.Digest != p.Digest() || merged || retarget || p.Again && tip.Base != p.BaseCommit
 	if pushed {
 		if want.HeadCommit, err = w.Commit(ctx, p, tip); err != nil {
 			return Outcome{}, err
@@ -135,19 +138,45 @@ func publish(ctx context.Context, w Writer, f Forge, p Proposal) (Outcome, error
 
 	if current.State != StateOpen {
 		opened, err := f.Open(ctx, want)
-		return Outcome{Action: ActionOpened, PullRequest: opened}, err
+		return Outcome{Action: ActionOpened, PullRequest: opened, Pushed: pushed}, err
 	}
 	want.URL, want.State = current.URL, current.State
 	if same(current, want) {
 		if pushed {
-			return Outcome{Action: ActionUpdated, PullRequest: want}, nil
+			return Outcome{Action: ActionUpdated, PullRequest: want, Pushed: true}, nil
 		}
 		return Outcome{Action: ActionUnchanged, PullRequest: current}, nil
 	}
 	if err := f.Update(ctx, want); err != nil {
 		return Outcome{}, err
 	}
-	return Outcome{Action: ActionUpdated, PullRequest: want}, nil
+	return Outcome{Action: ActionUpdated, PullRequest: want, Pushed: pushed}, nil
+}
+
+// Decided tells whether people decided against a proposal: the outcome is that
+// of Publish then, and has no action otherwise. Nothing is sent.
+func Decided(ctx context.Context, f Forge, p Proposal) (Outcome, error) {
+	all, err := f.PullRequests(ctx, p.Branch)
+	if err != nil {
+		return Outcome{}, RedactError(fmt.Errorf("looking at branch %s: %w", p.Branch, err))
+	}
+	return p.decided(all, standing(all, p.Base)), nil
+}
+
+func (p Proposal) decided(all []PullRequest, current PullRequest) Outcome {
+	if p.Again {
+		return Outcome{}
+	}
+	if current.State == StateClosed {
+		if why := declined(current, p); why != "" {
+			return Outcome{Action: ActionDeclined, PullRequest: current, Detail: why}
+		}
+	}
+	if back, merged := p.reverted(all, current); len(back) > 0 {
+		return Outcome{Action: ActionDeclined, PullRequest: merged, Reverted: back, Detail: fmt.Sprintf(
+			"pull request #%d had mended this, and a later commit brought it back", merged.Number)}
+	}
+	return Outcome{}
 }
 
 // standing picks the pull request that speaks for the branch: an open one,
@@ -173,7 +202,10 @@ func standing(all []PullRequest, base string) PullRequest {
 // declined says why a closed pull request stays closed, or nothing if the
 // proposal has a finding that nobody declined.
 func declined(closed PullRequest, p Proposal) string {
-	refused, ok := marked(closed.Body)
+	if Withdrawn(closed.Body, p.Branch, p.Key) {
+		return ""
+	}
+	refused, ok := Marked(closed.Body, p.Branch, p.Key)
 	if !ok {
 		return fmt.Sprintf("pull request #%d was closed unmerged and its marker is gone, so nobody can tell which findings were declined; "+
 			"reopen it to have oakum go on", closed.Number)
@@ -182,6 +214,34 @@ func declined(closed PullRequest, p Proposal) string {
 		return ""
 	}
 	return fmt.Sprintf("pull request #%d with these findings was closed unmerged; reopen it to have oakum go on", closed.Number)
+}
+
+// reverted are findings of the proposal that merged pull requests of the branch
+// mended, and the newest of those. What the open one has was asked for since.
+// Without a key nobody can tell whose markers these are.
+func (p Proposal) reverted(all []PullRequest, current PullRequest) (back []string, merged PullRequest) {
+	if p.Key == nil {
+		return nil, merged
+	}
+	var wanted []string
+	if current.State == StateOpen {
+		wanted, _ = Marked(current.Body, p.Branch, p.Key)
+	}
+	for _, pull := range all {
+		if pull.State != StateMerged {
+			continue
+		}
+		mended, _ := Marked(pull.Body, p.Branch, p.Key)
+		for _, f := range mended {
+			if slices.Contains(p.Findings, f) && !slices.Contains(p.Lessened, f) && !slices.Contains(wanted, f) && !slices.Contains(back, f) {
+				back = append(back, f)
+				if pull.Number > merged.Number {
+					merged = pull
+				}
+			}
+		}
+	}
+	return back, merged
 }
 
 // same ignores what a forge may change by itself (line endings, blanks at the

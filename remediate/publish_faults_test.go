@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/oakum-dev/oakum/remediate"
-	"github.com/oakum-dev/oakum/remediate/github"
 	"github.com/oakum-dev/oakum/remediate/github/githubtest"
 )
 
@@ -207,8 +206,8 @@ func TestTooLongAWaitIsAnErrorWithATime(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.Inject(githubtest.Fault{Request: `^POST .*/pulls$`, Effect: githubtest.Respond(429, "slow down", "Retry-After", "7200")})
 		_, err := w.publish(w.proposal())
-		var wait *github.WaitError
-		if !errors.As(err, &wait) || wait.Until.Before(w.clock.Now().Add(time.Hour)) {
+		var later *remediate.Later
+		if !errors.As(err, &later) || later.Until.Before(w.clock.Now().Add(time.Hour)) {
 			t.Fatalf("error %v", err)
 		}
 		w.want(w.proposal(), remediate.ActionOpened)

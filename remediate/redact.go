@@ -40,8 +40,9 @@ var (
 	userPattern   = regexp.MustCompile(`(://)[^/\s@"']+@`)
 )
 
-// RedactError is err with a redacted text. errors.Is sees through it, but
-// nothing can unwrap it to the text it hides.
+// RedactError is err with a redacted text. errors.Is sees through it, and so
+// does errors.As for a Later and a Refusal, which hold no secret; nothing can
+// unwrap it to the text it hides.
 func RedactError(err error, secrets ...string) error {
 	if err == nil {
 		return nil
@@ -61,3 +62,11 @@ type redacted struct {
 
 func (r redacted) Error() string        { return r.text }
 func (r redacted) Is(target error) bool { return errors.Is(r.err, target) }
+
+func (r redacted) As(target any) bool {
+	switch target.(type) {
+	case **Later, **Refusal:
+		return errors.As(r.err, target)
+	}
+	return false
+}

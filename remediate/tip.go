@@ -12,6 +12,7 @@ type Tip struct {
 	Hash   string // empty: there is no such branch
 	Ours   bool   // a single commit made by oakum and untouched since; see ReadTip
 	Digest string // of the proposal it was made for, when Ours
+	Base   string // the commit that it stands on, when Ours
 }
 
 // Objects reads git objects by their hash, wherever they are.
@@ -74,7 +75,7 @@ func ReadTip(ctx context.Context, o Objects, hash string) (Tip, error) {
 		return Tip{}, err
 	}
 	if digest(d.files) == plan {
-		tip.Ours, tip.Digest = true, plan
+		tip.Ours, tip.Digest, tip.Base = true, plan, base
 	}
 	return tip, nil
 }

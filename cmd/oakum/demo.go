@@ -59,7 +59,7 @@ func (a *app) demo(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	p, err := r.read(repository, commit)
+	p, err := r.read(ctx, repository, commit)
 	if err != nil {
 		return err
 	}

@@ -18,11 +18,11 @@ func (a *app) policyExemptionsCommand() *cobra.Command {
 exempt: needed (it covers a finding), expired (it would, and its day is over),
 refused (the policy is strict), unknown (its policy is off or could not be
 evaluated) or unneeded (nothing is left that it would cover).`,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := oneOf("output", output, []string{"table", "json"}); err != nil {
 				return err
 			}
-			p, err := a.open(args)
+			p, err := a.open(c.Context(), args)
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 
@@ -25,7 +26,7 @@ Gatekeeper, a ConstraintTemplate and its constraint. The verdict is the one of a
 scan. What looks across resources cannot be expressed there: it is
 an error, or is left out and named on stderr with --all and --kept.`,
 		Example: "  oakum policy export privileged-container --action deny | kubectl apply -f -\n  oakum policy export --kept . --action deny > enforced.yaml",
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if _, err := oneOf("format", format, admission.Formats); err != nil {
 				return err
 			}
@@ -46,7 +47,7 @@ an error, or is left out and named on stderr with --all and --kept.`,
 			var kubernetes int
 			var err error
 			if kept != "" {
-				selected, kubernetes, err = a.kept(kept)
+				selected, kubernetes, err = a.kept(c.Context(), kept)
 			} else {
 				selected, kubernetes, err = a.asked()
 			}
@@ -79,8 +80,8 @@ func (a *app) asked() ([]*policy.Policy, int, error) {
 
 // kept are the policies that nothing below a path breaks, though something
 // could: what they would refuse tomorrow is not there today.
-func (a *app) kept(path string) ([]*policy.Policy, int, error) {
-	p, err := a.open([]string{path})
+func (a *app) kept(ctx context.Context, path string) ([]*policy.Policy, int, error) {
+	p, err := a.open(ctx, []string{path})
 	if err != nil {
 		return nil, 0, err
 	}

@@ -40,9 +40,9 @@ func (f *clusterFlags) given() bool { return f.live || f.snapshot != "" }
 // that alone.
 func (a *app) openWith(ctx context.Context, paths []string, from *clusterFlags) (*project, error) {
 	if !from.given() {
-		return a.open(paths)
+		return a.open(ctx, paths)
 	}
-	p, o, err := a.prepare(paths)
+	p, o, err := a.prepare(ctx, paths)
 	if err != nil {
 		return nil, err
 	}

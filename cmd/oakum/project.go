@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,8 +32,8 @@ type project struct {
 
 // open finds the root that the paths belong to and reads it. All paths that
 // oakum prints are relative to that root, as git's are.
-func (a *app) open(paths []string) (*project, error) {
-	p, o, err := a.prepare(paths)
+func (a *app) open(ctx context.Context, paths []string) (*project, error) {
+	p, o, err := a.prepare(ctx, paths)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +45,7 @@ func (a *app) open(paths []string) (*project, error) {
 }
 
 // prepare finds the root, and how it is to be read.
-func (a *app) prepare(paths []string) (*project, remediate.Settings, error) {
+func (a *app) prepare(ctx context.Context, paths []string) (*project, remediate.Settings, error) {
 	if len(paths) == 0 {
 		paths = []string{"."}
 	}
@@ -56,7 +57,7 @@ func (a *app) prepare(paths []string) (*project, remediate.Settings, error) {
 	if err != nil {
 		return nil, remediate.Settings{}, fmt.Errorf("opening %s: %w", dir, err)
 	}
-	o, frameworks, err := a.settings(root.FS())
+	o, frameworks, err := a.settings(ctx, root.FS())
 	if err != nil {
 		root.Close()
 		return nil, remediate.Settings{}, err
@@ -133,15 +134,12 @@ func describe(err error) error {
 	return err
 }
 
-// maxConfig bounds the configuration that a repository brings, in bytes.
-const maxConfig = 1 << 20
-
 // settings joins flags and configuration.
-func (a *app) settings(tree fs.FS) (o remediate.Settings, frameworks catalogue, err error) {
+func (a *app) settings(ctx context.Context, tree fs.FS) (o remediate.Settings, frameworks catalogue, err error) {
 	name := remediate.ConfigName
 	read := func() ([]byte, error) {
-		if info, err := fs.Stat(tree, name); err == nil && info.Size() > maxConfig {
-			return nil, fmt.Errorf("%s has %d bytes, more than the %d that are read", name, info.Size(), maxConfig)
+		if info, err := fs.Stat(tree, name); err == nil && info.Size() > remediate.MaxConfig {
+			return nil, fmt.Errorf("%s has %d bytes, more than the %d that are read", name, info.Size(), remediate.MaxConfig)
 		}
 		return fs.ReadFile(tree, name)
 	}
@@ -153,7 +151,7 @@ func (a *app) settings(tree fs.FS) (o remediate.Settings, frameworks catalogue, 
 	if err != nil && (a.config != "" || !errors.Is(err, fs.ErrNotExist)) {
 		return o, nil, fmt.Errorf("reading the configuration: %w", err)
 	}
-	if o.Config, err = remediate.ParseConfig(name, src); err != nil {
+	if o.Config, err = a.loadConfig(ctx, name, src); err != nil {
 		return o, nil, err
 	}
 	all, err := a.library()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -79,7 +80,8 @@ func (r *remediation) run(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	project, err := r.read(repository, commit)
+	r.remotePresets = r.presetsAt(repository, address)
+	project, err := r.read(ctx, repository, commit)
 	if err != nil {
 		return err
 	}
@@ -156,16 +158,16 @@ func (r *remediation) target(repository *repo.Repository) (base, commit string, 
 	return r.base, commit, err
 }
 
-func (r *remediation) read(repository *repo.Repository, commit string) (project, error) {
+func (r *remediation) read(ctx context.Context, repository *repo.Repository, commit string) (project, error) {
 	tree, err := repository.FS(commit)
 	if err != nil {
 		return project{}, err
 	}
-	return r.readTree(tree)
+	return r.readTree(ctx, tree)
 }
 
-func (r *remediation) readTree(tree fs.FS) (project, error) {
-	o, frameworks, err := r.settings(tree)
+func (r *remediation) readTree(ctx context.Context, tree fs.FS) (project, error) {
+	o, frameworks, err := r.settings(ctx, tree)
 	if err != nil {
 		return project{}, err
 	}
@@ -176,6 +178,24 @@ func (r *remediation) readTree(tree fs.FS) (project, error) {
 	}
 	p, err := remediate.ReadProject(tree, o)
 	return project{Project: p, catalogue: frameworks}, err
+}
+
+// presetsAt reads presets from where the repository is; nil where nobody knows.
+func (r *remediation) presetsAt(repository *repo.Repository, address string) remediate.Presets {
+	if !repo.IsURL(address) {
+		address = repository.Origin()
+	}
+	u, err := url.Parse(strings.TrimSuffix(strings.TrimSuffix(address, "/"), ".git"))
+	if err != nil || u.Host == "" {
+		return nil
+	}
+	parts := strings.Split(strings.Trim(u.Path, "/"), "/")
+	if len(parts) < 2 {
+		return nil
+	}
+	owner := parts[len(parts)-2]
+	u.Path = "/" + strings.Join(parts[:len(parts)-2], "/")
+	return presetsOf(u.String(), owner, r.token)
 }
 
 // publisher sends proposals to the repository on GitHub.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/oakum-dev/oakum/detect/policy"
+	"github.com/oakum-dev/oakum/remediate"
 )
 
 // version is set by the build.
@@ -48,9 +49,12 @@ type app struct {
 	kubernetes  string
 	exclude     []string
 	reports     []string // files of image scanners
+	presets     string   // directory of presets
 	noColor     bool
 	quiet       bool
 	verbose     bool
+
+	remotePresets remediate.Presets // nil: the verb does not go to the network
 }
 
 // run is the whole program but for the process: arguments in, exit code out.
@@ -104,10 +108,11 @@ mends them by small, proved changes: as a diff, in place, or as pull requests.`,
 	f.StringSliceVar(&a.frameworks, "frameworks", nil, "files and directories of your own frameworks, added to the built-in ones")
 	f.StringVar(&a.kubernetes, "kubernetes-version", "", "the version of the cluster, e.g. 1.34 (default: the newest known)")
 	f.StringSliceVar(&a.exclude, "exclude", nil, "globs of paths to leave out; ** crosses directories")
+	f.StringVar(&a.presets, "presets", "", "directory with the presets that configurations extend, as owner/repository/file")
 	f.BoolVar(&a.noColor, "no-color", false, "no colours (also with NO_COLOR set)")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no summary on stderr")
 	f.BoolVarP(&a.verbose, "verbose", "v", false, "say more on stderr")
-	root.AddCommand(a.scanCommand(), a.pathsCommand(), a.fixCommand(), a.remediateCommand(), a.reportCommand(), a.diffCommand(), a.snapshotCommand(), a.policyCommand(), a.demoCommand())
+	root.AddCommand(a.scanCommand(), a.pathsCommand(), a.fixCommand(), a.remediateCommand(), a.reportCommand(), a.diffCommand(), a.snapshotCommand(), a.policyCommand(), a.configCommand(), a.serveCommand(), a.demoCommand())
 	return root
 }
 

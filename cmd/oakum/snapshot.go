@@ -43,7 +43,7 @@ asks for, so that 'oakum diff' can compare all of these.`,
 }
 
 func (a *app) record(ctx context.Context, from *cluster.Flags, name string, paths []string) error {
-	p, o, err := a.prepare(paths)
+	p, o, err := a.prepare(ctx, paths)
 	if err != nil {
 		return err
 	}

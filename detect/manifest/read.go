@@ -27,7 +27,13 @@ type Options struct {
 	Wants     Wants                  // which kinds are decoded
 	Workloads []Workload             // kinds of extensions that have a pod template
 	Skipped   func(path, why string) // told of what .gitignore and Exclude leave out; may be nil
+	Reuse     Reuse                  // nil: every file is read
 }
+
+// Reuse gives a file that was read earlier, or calls read. What a file is read
+// to depends on its path, its bytes, the given form, and the other Options; a
+// file is never changed once it was read. It is called from several goroutines.
+type Reuse func(path string, form Form, read func() (*File, []Error)) (*File, []Error)
 
 // Read walks a tree and parses every manifest in it. What cannot be read is
 // listed in the set's Errors; only a path of Options that does not exist is
@@ -175,6 +181,21 @@ func (w *walker) gitignore(dir string) *ignore.GitIgnore {
 }
 
 func (w *walker) parse(name string) (*File, []Error) {
+	form := Plain
+	if w.o.Forms != nil {
+		form = w.o.Forms(name)
+	}
+	if form == Plain && w.inChart(name) {
+		form = Template // if it has something to fill in
+	}
+	read := func() (*File, []Error) { return w.read(name, form) }
+	if w.o.Reuse != nil {
+		return w.o.Reuse(name, form, read)
+	}
+	return read()
+}
+
+func (w *walker) read(name string, form Form) (*File, []Error) {
 	info, err := fs.Stat(w.tree, name)
 	if err == nil && info.Size() > MaxFileSize {
 		return nil, []Error{{File: name, Message: fmt.Sprintf("file is %d MiB, more than the %d MiB that are read", info.Size()>>20, MaxFileSize>>20)}}
@@ -183,12 +204,8 @@ func (w *walker) parse(name string) (*File, []Error) {
 	if err != nil {
 		return nil, []Error{{File: name, Message: "reading: " + unwrapPath(err).Error()}}
 	}
-	form := Plain
-	if w.o.Forms != nil {
-		form = w.o.Forms(name)
-	}
-	if form == Plain && bytes.Contains(src, []byte("{{")) && w.inChart(name) {
-		form = Template
+	if form == Template && !bytes.Contains(src, []byte("{{")) {
+		form = Plain
 	}
 	return Parse(name, src, form, w.o.Wants, w.o.Workloads...)
 }

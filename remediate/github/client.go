@@ -19,15 +19,23 @@ import (
 	"github.com/oakum-dev/oakum/remediate"
 )
 
-// Options of New.
+// Options of New and NewHub.
 type Options struct {
-	Token   string // of an App installation, an Actions job or a person
-	BaseURL string // of GitHub Enterprise, e.g. https://github.example.com; empty: github.com
+	Token        string   // of an App installation, an Actions job or a person
+	App          App      // instead of a token; for NewHub
+	Repositories []string // owner/name: those that a hub with a token looks after
+	BaseURL      string   // of GitHub Enterprise, e.g. https://github.example.com; empty: github.com
 
 	Transport http.RoundTripper // nil: net/http's, with the proxy of the environment
 	Clock     Clock             // nil: the real one
-	MaxWait   time.Duration     // for one request, over all its attempts; 0: ten minutes
+	// MaxWait is for one request, over all its attempts; 0: ten minutes. What
+	// would take longer is a remediate.Later.
+	MaxWait time.Duration
+
+	// Who hears of what happens, if set; they may be called concurrently.
 	OnWait    func(why string, d time.Duration)
+	OnRequest func(method string, status int, took time.Duration) // status 0: no answer
+	OnBudget  func(Budget)
 }
 
 // Clock tells the time and lets it pass.
@@ -51,56 +59,43 @@ func (realClock) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Client talks to one GitHub with one token. It may be used concurrently;
-// requests that write are sent one at a time, a second apart.
+// Client talks to one GitHub with the tokens of one source. It may be used
+// concurrently; requests that write are sent one at a time.
 type Client struct {
-	api   *github.Client
-	web   *url.URL // where people and git go
-	token string
-	clock Clock
+	api     *github.Client
+	graphql *url.URL
+	web     *url.URL // where people and git go
+	source  source
+	clock   Clock
+	signs   bool // GitHub signs its commits: its tokens are an App's
+	self    *identity
 }
 
 // ErrNoToken means that there is nothing to authenticate with.
 var ErrNoToken = errors.New("no GitHub token: set GITHUB_TOKEN to a token with \"Contents: read and write\" " +
 	"and \"Pull requests: read and write\" on the repository")
 
-// New makes a client. Nothing is sent yet.
+// New makes a client for a token. Nothing is sent yet.
 func New(o Options) (*Client, error) {
-	if strings.TrimSpace(o.Token) == "" {
-		return nil, ErrNoToken
-	}
-	if strings.ContainsFunc(o.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("the GitHub token has a blank or another character that no token has: set GITHUB_TOKEN to the token alone")
-	}
-	api, web, err := endpoints(o.BaseURL)
+	h, err := newHub(o)
 	if err != nil {
 		return nil, err
 	}
-	if o.Transport == nil {
-		o.Transport = http.DefaultTransport
-	}
-	if o.Clock == nil {
-		o.Clock = realClock{}
-	}
-	if o.MaxWait == 0 {
-		o.MaxWait = 10 * time.Minute
-	}
-	if o.OnWait == nil {
-		o.OnWait = func(string, time.Duration) {}
-	}
-	c := &Client{web: web, token: o.Token, clock: o.Clock}
-	c.api = github.NewClient(&http.Client{
-		Transport: &patient{
-			next:  guard{next: o.Transport, token: o.Token, api: api},
-			clock: o.Clock, maxWait: o.MaxWait,
-			onWait: func(why string, d time.Duration) { o.OnWait(remediate.Redact(why, o.Token), d) },
-		},
-		CheckRedirect: stayHome,
-	})
-	c.api.BaseURL = api
-	c.api.UserAgent = "oakum"
-	return c, nil
+	return h.withToken(o.Token)
 }
+
+func checkToken(token string) error {
+	if strings.TrimSpace(token) == "" {
+		return ErrNoToken
+	}
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("the GitHub token has a blank or another character that no token has: set GITHUB_TOKEN to the token alone")
+	}
+	return nil
+}
+
+// redact takes out what this client must not show.
+func (c *Client) redact(text string) string { return remediate.Redact(text, c.source.secrets()...) }
 
 // endpoints are the roots of the API (with a slash at the end) and of the web.
 func endpoints(base string) (api, web *url.URL, err error) {
@@ -128,6 +123,11 @@ func endpoints(base string) (api, web *url.URL, err error) {
 	return &url.URL{Scheme: u.Scheme, Host: host, Path: root + "/api/v3/"}, &url.URL{Scheme: u.Scheme, Host: host, Path: root}, nil
 }
 
+// graphqlOf is where GraphQL is served, beside the REST API.
+func graphqlOf(api *url.URL) *url.URL {
+	return api.ResolveReference(&url.URL{Path: strings.TrimSuffix(api.Path, "v3/") + "graphql"})
+}
+
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
@@ -141,7 +141,7 @@ func stayHome(req *http.Request, via []*http.Request) error {
 	case req.URL.Host != first.URL.Host || req.URL.Scheme != first.URL.Scheme:
 		return fmt.Errorf("the server redirects to another host, %s, which is not followed: check the base URL", req.URL.Host)
 	case req.Method != first.Method:
-		return errors.New("the repository has moved: use its new name")
+		return &remediate.Refusal{Reason: remediate.RefusedMoved, Text: remediate.NextStep(remediate.RefusedMoved)}
 	case len(via) > 3:
 		return errors.New("the server redirects in circles")
 	}
@@ -151,6 +151,7 @@ func stayHome(req *http.Request, via []*http.Request) error {
 // Repo is one repository on GitHub. It is a remediate.Forge.
 type Repo struct {
 	c           *Client
+	id          int64 // zero: not known yet
 	owner, name string
 }
 
@@ -174,7 +175,7 @@ func (c *Client) Repo(address string) (*Repo, error) {
 	}
 	slug = strings.TrimSuffix(slug, ".git")
 	if !slugPattern.MatchString(slug) || strings.HasSuffix(slug, "/.") || strings.HasSuffix(slug, "/..") {
-		return nil, fmt.Errorf("%q is not a GitHub repository: write owner/name", remediate.Redact(slug, c.token))
+		return nil, fmt.Errorf("%q is not a GitHub repository: write owner/name", c.redact(slug))
 	}
 	owner, name, _ := strings.Cut(slug, "/")
 	return &Repo{c: c, owner: owner, name: name}, nil
@@ -187,11 +188,14 @@ func (r *Repo) String() string { return r.owner + "/" + r.name }
 // token is for, whatever a local clone's configuration says.
 func (r *Repo) CloneURL() string { return r.c.web.JoinPath(r.owner, r.name+".git").String() }
 
+// Token is one that git may use for the repository, now and for some minutes.
+func (r *Repo) Token(ctx context.Context) (string, error) { return r.c.source.token(ctx) }
+
 // Writer chooses how commits are made. A token of an App or of an Actions job
 // commits through the API, for GitHub signs such commits in the App's name; a
 // person's token would sign nothing there, so git pushes.
 func (r *Repo) Writer(git remediate.Writer) remediate.Writer {
-	if strings.HasPrefix(r.c.token, "ghs_") {
+	if r.c.signs {
 		return &writer{repo: r, objects: &objects{repo: r, trees: map[string][]remediate.Entry{}}}
 	}
 	return git

@@ -105,7 +105,7 @@ func (r *Repo) await(ctx context.Context, p remediate.PullRequest) error {
 		if slices.ContainsFunc(all, func(q remediate.PullRequest) bool { return q.State == remediate.StateOpen && q.Base == p.Base }) {
 			return remediate.ErrExists
 		}
-		if err := r.c.clock.Sleep(ctx, time.Duration(1<<n)*time.Second); err != nil {
+		if err := r.c.pause(ctx, n); err != nil {
 			return err
 		}
 	}

@@ -10,31 +10,28 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/oakum-dev/oakum/remediate"
 )
 
 const (
 	maxAnswer  = 96 << 20         // bytes of one answer; a blob of 64 MiB in base64 fits
 	attemptFor = 60 * time.Second // for one attempt, answer included
-	between    = time.Second      // GitHub asks for it between requests that write
 	attempts   = 6
 )
 
-// guard is nearest to the network: it is the only place that knows the token,
-// and it sends nothing, not even without the token, to any other host.
+// guard is nearest to the network. Every request has the token by then, so it
+// sends none to any other host.
 type guard struct {
-	next  http.RoundTripper
-	token string
-	api   *url.URL
+	next http.RoundTripper
+	api  *url.URL
 }
 
 func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Host != g.api.Host || req.URL.Scheme != g.api.Scheme {
 		return nil, fmt.Errorf("%w to %s: the token is for %s", errStopped, req.URL.Host, g.api.Host)
 	}
-	req = req.Clone(req.Context())
-	req.Header.Set("Authorization", "Bearer "+g.token)
 	return g.next.RoundTrip(req)
 }
 
@@ -47,12 +44,16 @@ type patient struct {
 	next    http.RoundTripper
 	clock   Clock
 	maxWait time.Duration
-	onWait  func(why string, d time.Duration)
+	budget  *budget
+	content *spacing
+	watch   watch
+}
 
-	writing sync.Mutex // one write at a time
-	mu      sync.Mutex
-	wrote   time.Time // when the last write was sent
-	reset   time.Time // no request before: the hourly limit is used up
+// watch is who hears of what happens on the way; all are set.
+type watch struct {
+	wait    func(why string, d time.Duration)
+	request func(method string, status int, took time.Duration)
+	budget  func(Budget)
 }
 
 // repeatable marks a request that writes but may be sent twice, because
@@ -64,15 +65,19 @@ func repeatable(ctx context.Context) context.Context {
 type repeatableKey struct{}
 
 func (t *patient) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
 	reading := req.Method == http.MethodGet || req.Method == http.MethodHead
-	again := reading || req.Context().Value(repeatableKey{}) != nil
+	again := reading || ctx.Value(repeatableKey{}) != nil
 	if !reading {
-		t.writing.Lock()
-		defer t.writing.Unlock()
+		done, err := t.budget.turn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
 	}
 	var waited time.Duration
 	for n := 1; ; n++ {
-		if err := t.pace(req.Context(), reading, &waited); err != nil {
+		if err := t.pace(req, reading, &waited); err != nil {
 			return nil, err
 		}
 		res, err := t.once(req)
@@ -80,7 +85,7 @@ func (t *patient) RoundTrip(req *http.Request) (*http.Response, error) {
 		if why == "" || n == attempts {
 			return res, err
 		}
-		if err := t.sleep(req.Context(), why, wait, &waited); err != nil {
+		if err := t.sleep(ctx, why, wait, &waited); err != nil {
 			return nil, err
 		}
 	}
@@ -98,12 +103,15 @@ func (t *patient) once(req *http.Request) (*http.Response, error) {
 		}
 		attempt.Body = body
 	}
+	began := t.clock.Now()
 	res, err := t.next.RoundTrip(attempt)
 	if err != nil {
+		t.watch.request(req.Method, 0, t.clock.Now().Sub(began))
 		return nil, err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	t.watch.request(req.Method, res.StatusCode, t.clock.Now().Sub(began))
 	if err != nil {
 		return nil, err
 	}
@@ -113,72 +121,79 @@ func (t *patient) once(req *http.Request) (*http.Response, error) {
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	res.ContentLength = int64(len(body))
 	res.Request = req
-	t.note(res)
+	t.note(req, res)
 	return res, nil
 }
 
 var errTooLarge = fmt.Errorf("the answer is larger than the %d MiB that are read", maxAnswer>>20)
 
-// note remembers an hourly limit that is used up, and takes its headers out of
-// the answer: go-github would refuse the next request by them, by a clock of
-// its own, instead of letting it wait here.
-func (t *patient) note(res *http.Response) {
-	if res.Header.Get("X-RateLimit-Remaining") == "0" {
-		if at, err := strconv.ParseInt(res.Header.Get("X-RateLimit-Reset"), 10, 64); err == nil {
-			t.mu.Lock()
-			t.reset = time.Unix(at, 0).Add(time.Second)
-			t.mu.Unlock()
+// note keeps what the answer says of the hourly limit, and takes its headers
+// out: go-github would refuse the next request by them, by a clock of its own,
+// instead of letting it wait here.
+func (t *patient) note(req *http.Request, res *http.Response) {
+	number := func(name string) int64 {
+		n, err := strconv.ParseInt(res.Header.Get("X-RateLimit-"+name), 10, 64)
+		if err != nil {
+			return -1
 		}
+		return n
 	}
+	remaining, reset := number("Remaining"), number("Reset")
 	res.Header.Del("X-RateLimit-Reset")
+	if remaining < 0 || reset < 0 {
+		return
+	}
+	b := Budget{
+		Installation: t.budget.installation, Resource: resource(req),
+		Limit: int(max(number("Limit"), 0)), Remaining: int(remaining), Reset: time.Unix(reset, 0),
+	}
+	t.watch.budget(b)
+	if remaining == 0 {
+		t.budget.block(b.Resource, hourly, b.Reset.Add(time.Second))
+	}
 }
 
-// pace holds a request back until the hourly limit allows it and, if it
-// writes, until the last one that wrote is a second ago.
-func (t *patient) pace(ctx context.Context, reading bool, waited *time.Duration) error {
-	t.mu.Lock()
-	reset, wrote := t.reset, t.wrote
-	t.mu.Unlock()
-	if d := reset.Sub(t.clock.Now()); d > 0 {
-		if err := t.sleep(ctx, "GitHub's hourly limit is used up", d, waited); err != nil {
+const hourly = "GitHub's hourly limit is used up"
+
+// pace holds a request back until the limits allow it.
+func (t *patient) pace(req *http.Request, reading bool, waited *time.Duration) error {
+	ctx := req.Context()
+	if why, until := t.budget.blocked(resource(req)); until.After(t.clock.Now()) {
+		if err := t.sleep(ctx, why, until.Sub(t.clock.Now()), waited); err != nil {
 			return err
 		}
 	}
 	if reading {
 		return nil
 	}
-	if d := wrote.Add(between).Sub(t.clock.Now()); d > 0 && !wrote.IsZero() {
-		if err := t.clock.Sleep(ctx, d); err != nil {
-			return err
-		}
+	pacer := t.budget.writes
+	if creates(req) {
+		pacer = t.content
 	}
-	t.mu.Lock()
-	t.wrote = t.clock.Now()
-	t.mu.Unlock()
-	return nil
-}
-
-// WaitError means that GitHub asks for more patience than there is. Nothing
-// was done; the same can be tried again at Until.
-type WaitError struct {
-	Why   string
-	Until time.Time
-}
-
-func (e *WaitError) Error() string {
-	return fmt.Sprintf("%s: run again after %s", e.Why, e.Until.UTC().Format(time.RFC3339))
+	at, err := pacer.reserve(t.clock.Now(), t.maxWait-*waited)
+	if err != nil {
+		return err
+	}
+	d := at.Sub(t.clock.Now())
+	if d <= 0 {
+		return nil
+	}
+	*waited += d
+	return t.clock.Sleep(ctx, d)
 }
 
 func (t *patient) sleep(ctx context.Context, why string, d time.Duration, waited *time.Duration) error {
-	if *waited += d; *waited > t.maxWait {
-		return &WaitError{Why: why, Until: t.clock.Now().Add(d)}
+	if *waited+d > t.maxWait {
+		return &remediate.Later{Why: why, Until: t.clock.Now().Add(d)}
 	}
-	t.onWait(why, d)
+	*waited += d
+	t.watch.wait(why, d)
 	return t.clock.Sleep(ctx, d)
 }
 
 // verdict says whether an attempt is to be repeated, why, and after how long.
-// An empty why means that the answer stands.
+// An empty why means that the answer stands. What GitHub puts off it puts off
+// for everything that the installation sends.
 func (t *patient) verdict(res *http.Response, err error, n int, again bool) (why string, wait time.Duration) {
 	backoff := time.Duration(1<<(n-1)) * time.Second
 	if err != nil {
@@ -197,13 +212,17 @@ func (t *patient) verdict(res *http.Response, err error, n int, again bool) (why
 		res.Header.Del("Retry-After") // as note does, for go-github's sake
 		switch {
 		case asked > 0:
-			return "GitHub asks to wait", asked
+			why, wait = "GitHub asks to wait", asked
 		case res.Header.Get("X-RateLimit-Remaining") == "0":
-			return "GitHub's hourly limit is used up", backoff // and pace waits for the reset
+			return hourly, backoff // and pace waits for the reset
 		case res.StatusCode == http.StatusTooManyRequests || secondary(res):
 			// Without a time, GitHub wants a minute at least, then ever more.
-			return "GitHub asks to slow down", 60 * backoff
+			why, wait = "GitHub asks to slow down", 60*backoff
+		default:
+			return "", 0
 		}
+		t.budget.block("", why, t.clock.Now().Add(wait))
+		return why, wait
 	}
 	return "", 0
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oakum-dev/oakum/remediate"
 	"github.com/oakum-dev/oakum/remediate/github/githubtest"
 )
 
@@ -109,8 +110,8 @@ func TestPatience(t *testing.T) {
 			if got != test.want || int(sent.Load()) != test.sent || !slices.Equal(clock.Slept(), test.slept) {
 				t.Errorf("status %d after %d requests and %v, %v; want %d, %d, %v", got, sent.Load(), clock.Slept(), err, test.want, test.sent, test.slept)
 			}
-			var wait *WaitError
-			if strings.HasPrefix(name, "too patient") != errors.As(err, &wait) {
+			var later *remediate.Later
+			if strings.HasPrefix(name, "too patient") != errors.As(err, &later) {
 				t.Errorf("error %v", err)
 			}
 			if len(*said) != len(test.slept) {
@@ -136,30 +137,44 @@ func patientClient(t *testing.T, address string, clock Clock) (*http.Client, *[]
 	}
 	var said []string
 	return &http.Client{
-		Transport: &patient{
-			next:  guard{next: &http.Transport{DisableKeepAlives: true}, token: "ghp_secret", api: u},
-			clock: clock, maxWait: 10 * time.Minute,
-			onWait: func(why string, d time.Duration) { said = append(said, fmt.Sprint(why, d)) },
-		},
+		Transport: authorized{source: fixed("ghp_secret"), next: &patient{
+			next:  guard{next: &http.Transport{DisableKeepAlives: true}, api: u},
+			clock: clock, maxWait: 10 * time.Minute, budget: newBudget(0), content: newContent(),
+			watch: watch{
+				wait:    func(why string, d time.Duration) { said = append(said, fmt.Sprint(why, d)) },
+				request: func(string, int, time.Duration) {},
+				budget:  func(Budget) {},
+			},
+		}},
 		CheckRedirect: stayHome,
 	}, &said
 }
 
-// TestWritesKeepTheirDistance: a second between any two.
+// TestWritesKeepTheirDistance: a second between any two that people are told
+// of, and between others once there are many.
 func TestWritesKeepTheirDistance(t *testing.T) {
 	t.Parallel()
 	clock := githubtest.NewClock()
 	address, _ := answers(t, status(200, ""))
 	client, _ := patientClient(t, address, clock)
-	for _, method := range []string{"POST", "GET", "POST", "POST"} {
-		res, err := client.Do(must(http.NewRequest(method, address, strings.NewReader("body"))))
+	send := func(method, path string) {
+		res, err := client.Do(must(http.NewRequest(method, address+path, strings.NewReader("body"))))
 		if err != nil {
 			t.Fatal(err)
 		}
 		res.Body.Close()
 	}
+	for _, method := range []string{"POST", "GET", "POST", "POST"} {
+		send(method, "/repos/acme/shop/pulls")
+	}
 	if !slices.Equal(clock.Slept(), secs(1, 1)) {
 		t.Errorf("slept %v", clock.Slept())
+	}
+	for range 22 {
+		send("POST", "/repos/acme/shop/git/blobs")
+	}
+	if !slices.Equal(clock.Slept(), secs(1, 1, 1, 1)) {
+		t.Errorf("slept %v after a burst", clock.Slept())
 	}
 }
 
@@ -254,7 +269,7 @@ func TestLimitsAreOursToKeep(t *testing.T) {
 	for i, want := range []struct {
 		fails bool
 		slept time.Duration
-	}{{false, 0}, {false, 91 * time.Second}, {true, 5 * time.Second}, {false, 0}} {
+	}{{false, 0}, {false, 91 * time.Second}, {true, 5 * time.Second}, {false, time.Second}} {
 		before := clock.Now()
 		_, err := r.PullRequests(context.Background(), "b")
 		if slept := clock.Now().Sub(before); (err != nil) != want.fails || slept != want.slept {

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-github/v60/github"
@@ -131,7 +130,7 @@ func (w *writer) move(ctx context.Context, branch, old, hash string) error {
 		if err == nil || n == attempts || !unsettled(err) || ctx.Err() != nil {
 			return err
 		}
-		if err := r.c.clock.Sleep(ctx, time.Duration(1<<n)*time.Second); err != nil {
+		if err := r.c.pause(ctx, n); err != nil {
 			return err
 		}
 	}
@@ -141,9 +140,10 @@ func (w *writer) move(ctx context.Context, branch, old, hash string) error {
 // one got there first: reading it tells.
 func unsettled(err error) bool {
 	var api *apiError
-	var wait *WaitError
+	var later *remediate.Later
+	var refusal *remediate.Refusal
 	if errors.As(err, &api) {
 		return api.status >= 500 || api.says("already exists") || api.says("does not exist")
 	}
-	return !errors.As(err, &wait)
+	return !errors.As(err, &later) && !errors.As(err, &refusal)
 }

@@ -79,6 +79,16 @@ func (t *tree) Stat(name string) (fs.FileInfo, error) {
 	return f.Info()
 }
 
+// Identity is the git hash of what a name holds, a file or a directory: the
+// same for the same content. Empty: there is no such name.
+func (t *tree) Identity(name string) string {
+	f, err := t.find("identity", name)
+	if err != nil {
+		return ""
+	}
+	return f.entry.Hash
+}
+
 // ReadFile implements fs.ReadFileFS.
 func (t *tree) ReadFile(name string) ([]byte, error) {
 	f, err := t.find("read", name)

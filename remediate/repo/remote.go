@@ -337,6 +337,10 @@ func (r *remote) explain(doing string, err error) error {
 	case errors.Is(err, transport.ErrAuthorizationFailed):
 		hint = "the token in GITHUB_TOKEN lacks a right: give it \"Contents: read and write\" on this repository"
 	case errors.Is(err, errRefused):
+		if reason := remediate.RefusalOf(err.Error()); reason != "" {
+			text := fmt.Sprintf("%s %s: %v: %s", doing, r.url, err, remediate.NextStep(reason))
+			return &remediate.Refusal{Reason: reason, Text: remediate.Redact(text, r.access.Token)}
+		}
 		hint = "check that its base commit has been pushed and that no protection rule covers the branch"
 	default:
 		return r.redact(fmt.Errorf("%s %s: %w", doing, r.url, err))

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 )
@@ -104,34 +103,41 @@ func Show(then View) Effect {
 
 type viewKey struct{}
 
-// View is what reads of branches and pull requests show.
+// View is a repository as it was at some moment.
 type View struct {
-	refs  map[string]string // refs/heads/... -> hash
-	pulls []Pull
+	of       *Repository
+	refs     map[string]string // refs/heads/... -> hash
+	pulls    []Pull
+	issues   []Issue
+	comments []Comment
+	reviews  []Review
+	checks   []Check
 }
 
 // Now is the view of this moment.
-func (s *Server) Now() View {
-	v := View{refs: map[string]string{}}
-	list, _ := s.run("", "for-each-ref", "--format=%(refname) %(objectname)", "refs/heads")
-	for line := range strings.Lines(list) {
-		name, hash, _ := strings.Cut(strings.TrimSpace(line), " ")
-		v.refs[name] = hash
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, p := range s.pulls {
-		v.pulls = append(v.pulls, *p)
-	}
+func (r *Repository) Now() View {
+	v := View{of: r, refs: r.refs()}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	v.pulls, v.issues, v.comments = copies(r.pulls), copies(r.issues), copies(r.comments)
+	v.reviews, v.checks = copies(r.reviews), copies(r.checks)
 	return v
 }
 
+func copies[T any](list []*T) []T {
+	all := make([]T, len(list))
+	for i, one := range list {
+		all[i] = *one
+	}
+	return all
+}
+
 // look is what a request is shown.
-func (s *Server) look(r *http.Request) View {
-	if v, ok := r.Context().Value(viewKey{}).(View); ok {
+func (r *Repository) look(req *http.Request) View {
+	if v, ok := req.Context().Value(viewKey{}).(View); ok && v.of == r {
 		return v
 	}
-	return s.Now()
+	return r.Now()
 }
 
 // Clock is a clock that only sleeping moves, and it moves at once.

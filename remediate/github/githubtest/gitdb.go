@@ -19,18 +19,18 @@ var gitEnv = []string{
 }
 
 // run runs git on the bare repository.
-func (s *Server) run(stdin string, args ...string) (string, error) {
-	return s.runEnv(nil, stdin, args...)
+func (r *Repository) run(stdin string, args ...string) (string, error) {
+	return r.runEnv(nil, stdin, args...)
 }
 
-func (s *Server) runEnv(env []string, stdin string, args ...string) (string, error) {
+func (r *Repository) runEnv(env []string, stdin string, args ...string) (string, error) {
 	if args[0] != "init" {
-		args = append([]string{"--git-dir=" + s.dir}, args...)
+		args = append([]string{"--git-dir=" + r.dir}, args...)
 	}
 	cmd := exec.Command("git", args...)
-	s.mu.Lock()
-	date := fmt.Sprintf("%d +0000", 1_700_000_000+s.commits)
-	s.mu.Unlock()
+	r.s.mu.Lock()
+	date := fmt.Sprintf("%d +0000", 1_700_000_000+r.s.commits)
+	r.s.mu.Unlock()
 	cmd.Env = append(append(os.Environ(), gitEnv...), append(env, "GIT_AUTHOR_DATE="+date, "GIT_COMMITTER_DATE="+date)...)
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.Output()
@@ -41,29 +41,36 @@ func (s *Server) runEnv(env []string, stdin string, args ...string) (string, err
 }
 
 // must is run for what cannot fail, without the final line break.
-func (s *Server) must(stdin string, args ...string) string {
-	s.t.Helper()
-	out, err := s.run(stdin, args...)
+func (r *Repository) must(stdin string, args ...string) string {
+	r.s.t.Helper()
+	out, err := r.run(stdin, args...)
 	if err != nil {
-		s.t.Fatal(err)
+		r.s.t.Fatal(err)
 	}
 	return strings.TrimSuffix(out, "\n")
 }
 
 // Head is the commit of a branch, or empty.
-func (s *Server) Head(branch string) string { return s.Now().refs["refs/heads/"+branch] }
+func (r *Repository) Head(branch string) string { return r.refs()["refs/heads/"+branch] }
 
 // Git runs a git command on the bare repository.
-func (s *Server) Git(args ...string) string {
-	s.t.Helper()
-	return s.must("", args...)
+func (r *Repository) Git(args ...string) string {
+	r.s.t.Helper()
+	return r.must("", args...)
 }
 
 // Commit is what a person pushes: a commit on top of a branch, which is made if
 // it is not there. An empty content deletes the file.
-func (s *Server) Commit(branch, message string, files map[string]string) string {
-	s.t.Helper()
-	parent := s.Head(branch)
+func (r *Repository) Commit(branch, message string, files map[string]string) string {
+	r.s.t.Helper()
+	hash := r.make(r.Head(branch), message, files)
+	r.put(branch, hash)
+	return hash
+}
+
+// make makes a commit on top of another, or of nothing.
+func (r *Repository) make(parent, message string, files map[string]string) string {
+	r.s.t.Helper()
 	var entries []entry
 	for path, content := range files {
 		e := entry{Path: path, Mode: "100644"}
@@ -72,31 +79,40 @@ func (s *Server) Commit(branch, message string, files map[string]string) string 
 		}
 		entries = append(entries, e)
 	}
-	tree, err := s.tree(parent, entries)
+	tree, err := r.tree(parent, entries)
 	if err != nil {
-		s.t.Fatal(err)
+		r.s.t.Fatal(err)
 	}
 	var parents []string
 	if parent != "" {
 		parents = []string{parent}
 	}
-	hash, err := s.commit(message, tree, parents)
+	hash, err := r.commit(message, tree, parents)
 	if err != nil {
-		s.t.Fatal(err)
+		r.s.t.Fatal(err)
 	}
-	s.must("", "update-ref", "refs/heads/"+branch, hash)
 	return hash
 }
 
-func (s *Server) commit(message, tree string, parents []string) (string, error) {
-	s.mu.Lock()
-	s.commits++
-	s.mu.Unlock()
+// put moves a branch, as a person who pushes.
+func (r *Repository) put(branch, hash string) {
+	r.s.t.Helper()
+	r.pushing.Lock()
+	defer r.pushing.Unlock()
+	before := r.refs()
+	r.must("", "update-ref", "refs/heads/"+branch, hash)
+	r.moved(person(Person), before)
+}
+
+func (r *Repository) commit(message, tree string, parents []string) (string, error) {
+	r.s.mu.Lock()
+	r.s.commits++
+	r.s.mu.Unlock()
 	args := []string{"commit-tree", tree}
 	for _, p := range parents {
 		args = append(args, "-p", p)
 	}
-	out, err := s.run(message, args...)
+	out, err := r.run(message, args...)
 	return strings.TrimSpace(out), err
 }
 
@@ -111,7 +127,7 @@ type entry struct {
 
 // tree puts entries into a tree or a commit's tree (empty: into nothing), with
 // an index of its own.
-func (s *Server) tree(base string, entries []entry) (string, error) {
+func (r *Repository) tree(base string, entries []entry) (string, error) {
 	dir, err := os.MkdirTemp("", "githubtest")
 	if err != nil {
 		return "", err
@@ -119,7 +135,7 @@ func (s *Server) tree(base string, entries []entry) (string, error) {
 	defer os.RemoveAll(dir)
 	env := []string{"GIT_INDEX_FILE=" + filepath.Join(dir, "index")}
 	if base != "" {
-		if _, err := s.runEnv(env, "", "read-tree", base); err != nil {
+		if _, err := r.runEnv(env, "", "read-tree", base); err != nil {
 			return "", err
 		}
 	}
@@ -127,7 +143,7 @@ func (s *Server) tree(base string, entries []entry) (string, error) {
 	for _, e := range entries {
 		switch {
 		case e.Content != nil:
-			hash, err := s.run(*e.Content, "hash-object", "-w", "--stdin")
+			hash, err := r.run(*e.Content, "hash-object", "-w", "--stdin")
 			if err != nil {
 				return "", err
 			}
@@ -138,86 +154,117 @@ func (s *Server) tree(base string, entries []entry) (string, error) {
 			fmt.Fprintf(&changes, "0 %040d\t%s\n", 0, e.Path)
 		}
 	}
-	if _, err := s.runEnv(env, changes.String(), "update-index", "--index-info"); err != nil {
+	if _, err := r.runEnv(env, changes.String(), "update-index", "--index-info"); err != nil {
 		return "", err
 	}
-	out, err := s.runEnv(env, "", "write-tree")
+	out, err := r.runEnv(env, "", "write-tree")
 	return strings.TrimSpace(out), err
 }
 
-func (s *Server) routeGit(mux *http.ServeMux, root string) {
-	mux.HandleFunc("GET "+root+"/git/ref/{ref...}", s.getRef)
-	mux.HandleFunc("POST "+root+"/git/refs", s.createRef)
-	mux.HandleFunc("PATCH "+root+"/git/refs/{ref...}", s.updateRef)
-	mux.HandleFunc("GET "+root+"/git/commits/{hash}", s.getCommit)
-	mux.HandleFunc("POST "+root+"/git/commits", s.createCommit)
-	mux.HandleFunc("GET "+root+"/git/trees/{hash}", s.getTree)
-	mux.HandleFunc("POST "+root+"/git/trees", s.createTree)
-	mux.HandleFunc("GET "+root+"/git/blobs/{hash}", s.getBlob)
-	mux.HandleFunc("POST "+root+"/git/blobs", s.createBlob)
+func (s *Server) routeGit() {
+	s.on("GET", "/git/ref/{ref...}", "contents:read", (*Repository).getRef)
+	s.on("POST", "/git/refs", "contents:write", (*Repository).createRef)
+	s.on("PATCH", "/git/refs/{ref...}", "contents:write", (*Repository).updateRef)
+	s.on("DELETE", "/git/refs/{ref...}", "contents:write", (*Repository).deleteRef)
+	s.on("GET", "/git/commits/{hash}", "contents:read", (*Repository).getCommit)
+	s.on("POST", "/git/commits", "contents:write", (*Repository).createCommit)
+	s.on("GET", "/git/trees/{hash}", "contents:read", (*Repository).getTree)
+	s.on("POST", "/git/trees", "contents:write", (*Repository).createTree)
+	s.on("GET", "/git/blobs/{hash}", "contents:read", (*Repository).getBlob)
+	s.on("POST", "/git/blobs", "contents:write", (*Repository).createBlob)
 }
 
-func (s *Server) ref(name, hash string) object {
-	return s.spec.sample("git-ref", object{"ref": name, "object": object{"type": "commit", "sha": hash}})
+func (r *Repository) ref(name, hash string) object {
+	return r.s.spec.sample("git-ref", object{"ref": name, "object": object{"type": "commit", "sha": hash}})
 }
 
-func (s *Server) getRef(w http.ResponseWriter, r *http.Request) {
-	name := "refs/" + r.PathValue("ref")
-	hash := s.look(r).refs[name]
+func (r *Repository) getRef(w http.ResponseWriter, req *http.Request) {
+	name := "refs/" + req.PathValue("ref")
+	hash := r.look(req).refs[name]
 	if hash == "" {
 		reply(w, http.StatusNotFound, basicError("Not Found", http.StatusNotFound))
 		return
 	}
-	reply(w, http.StatusOK, s.ref(name, hash))
+	reply(w, http.StatusOK, r.ref(name, hash))
 }
 
-func (s *Server) createRef(w http.ResponseWriter, r *http.Request) {
-	body, ok := read[struct{ Ref, SHA string }](w, r)
+func (r *Repository) createRef(w http.ResponseWriter, req *http.Request) {
+	body, ok := read[struct{ Ref, SHA string }](w, req)
 	if !ok {
 		return
 	}
-	if _, err := s.run("", "cat-file", "-e", body.SHA+"^{commit}"); err != nil {
-		reply(w, http.StatusUnprocessableEntity, basicError("Object does not exist", http.StatusUnprocessableEntity))
+	r.pushing.Lock()
+	defer r.pushing.Unlock()
+	if _, err := r.run("", "cat-file", "-e", body.SHA+"^{commit}"); err != nil {
+		unprocessable(w, "Object does not exist")
 		return
 	}
-	if _, err := s.run("", "update-ref", body.Ref, body.SHA, strings.Repeat("0", 40)); err != nil {
-		reply(w, http.StatusUnprocessableEntity, basicError("Reference already exists", http.StatusUnprocessableEntity))
+	if why := r.refused(body.Ref, "", body.SHA); why != "" {
+		unprocessable(w, why)
 		return
 	}
-	reply(w, http.StatusCreated, s.ref(body.Ref, body.SHA))
+	before := r.refs()
+	if _, err := r.run("", "update-ref", body.Ref, body.SHA, strings.Repeat("0", 40)); err != nil {
+		unprocessable(w, "Reference already exists")
+		return
+	}
+	r.moved(whose(req.Context()), before)
+	reply(w, http.StatusCreated, r.ref(body.Ref, body.SHA))
 }
 
-func (s *Server) updateRef(w http.ResponseWriter, r *http.Request) {
+func (r *Repository) updateRef(w http.ResponseWriter, req *http.Request) {
 	body, ok := read[struct {
 		SHA   string
 		Force bool
-	}](w, r)
+	}](w, req)
 	if !ok {
 		return
 	}
-	name := "refs/" + r.PathValue("ref")
-	old, err := s.run("", "rev-parse", "--verify", "--quiet", name)
-	if err != nil {
-		reply(w, http.StatusUnprocessableEntity, basicError("Reference does not exist", http.StatusUnprocessableEntity))
+	r.pushing.Lock()
+	defer r.pushing.Unlock()
+	name := "refs/" + req.PathValue("ref")
+	before := r.refs()
+	old := before[name]
+	if old == "" {
+		unprocessable(w, "Reference does not exist")
 		return
 	}
 	if !body.Force {
-		if _, err := s.run("", "merge-base", "--is-ancestor", strings.TrimSpace(old), body.SHA); err != nil {
-			reply(w, http.StatusUnprocessableEntity, basicError("Update is not a fast forward", http.StatusUnprocessableEntity))
+		if _, err := r.run("", "merge-base", "--is-ancestor", old, body.SHA); err != nil {
+			unprocessable(w, "Update is not a fast forward")
 			return
 		}
 	}
-	if _, err := s.run("", "update-ref", name, body.SHA); err != nil {
-		reply(w, http.StatusUnprocessableEntity, basicError("Object does not exist", http.StatusUnprocessableEntity))
+	if why := r.refused(name, old, body.SHA); why != "" {
+		unprocessable(w, why)
 		return
 	}
-	reply(w, http.StatusOK, s.ref(name, body.SHA))
+	if _, err := r.run("", "update-ref", name, body.SHA); err != nil {
+		unprocessable(w, "Object does not exist")
+		return
+	}
+	r.moved(whose(req.Context()), before)
+	reply(w, http.StatusOK, r.ref(name, body.SHA))
+}
+
+func (r *Repository) deleteRef(w http.ResponseWriter, req *http.Request) {
+	r.pushing.Lock()
+	defer r.pushing.Unlock()
+	name := "refs/" + req.PathValue("ref")
+	before := r.refs()
+	if before[name] == "" {
+		unprocessable(w, "Reference does not exist")
+		return
+	}
+	r.must("", "update-ref", "-d", name)
+	r.moved(whose(req.Context()), before)
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // commitObject is the API's form of a commit. One that named no author and was
 // made with an App's token counts as signed by GitHub.
-func (s *Server) commitObject(hash string) (object, error) {
-	out, err := s.run("", "show", "--no-patch", "--format=%T%x00%P%x00%an%x00%ae%x00%aI%x00%B", hash)
+func (r *Repository) commitObject(hash string) (object, error) {
+	out, err := r.run("", "show", "--no-patch", "--format=%T%x00%P%x00%an%x00%ae%x00%aI%x00%B", hash)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +274,7 @@ func (s *Server) commitObject(hash string) (object, error) {
 		parents = append(parents, object{"sha": p, "url": "https://github.example/", "html_url": "https://github.example/"})
 	}
 	who := object{"name": field[2], "email": field[3], "date": field[4]}
-	return s.spec.sample("git-commit", object{
+	return r.s.spec.sample("git-commit", object{
 		"sha": hash, "tree": object{"sha": field[0]}, "parents": parents, "author": who, "committer": who,
 		"message":      strings.TrimSuffix(field[5], "\n"),
 		"verification": object{"verified": field[3] == botEmail, "reason": "valid"},
@@ -236,8 +283,8 @@ func (s *Server) commitObject(hash string) (object, error) {
 
 const botEmail = "oakum[bot]@users.noreply.github.com"
 
-func (s *Server) getCommit(w http.ResponseWriter, r *http.Request) {
-	c, err := s.commitObject(r.PathValue("hash"))
+func (r *Repository) getCommit(w http.ResponseWriter, req *http.Request) {
+	c, err := r.commitObject(req.PathValue("hash"))
 	if err != nil {
 		reply(w, http.StatusNotFound, basicError("Not Found", http.StatusNotFound))
 		return
@@ -245,40 +292,40 @@ func (s *Server) getCommit(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, c)
 }
 
-func (s *Server) createCommit(w http.ResponseWriter, r *http.Request) {
+func (r *Repository) createCommit(w http.ResponseWriter, req *http.Request) {
 	body, ok := read[struct {
 		Message, Tree     string
 		Parents           []string
 		Author, Committer *struct{ Name, Email, Date string }
-	}](w, r)
+	}](w, req)
 	if !ok {
 		return
 	}
 	env := []string{"GIT_AUTHOR_NAME=somebody", "GIT_COMMITTER_NAME=somebody"}
-	if body.Author == nil && body.Committer == nil && strings.HasPrefix(s.Token, "ghs_") {
+	if body.Author == nil && body.Committer == nil && whose(req.Context()).bot {
 		env = []string{"GIT_AUTHOR_NAME=oakum[bot]", "GIT_COMMITTER_NAME=oakum[bot]", "GIT_AUTHOR_EMAIL=" + botEmail, "GIT_COMMITTER_EMAIL=" + botEmail}
 	}
-	s.mu.Lock()
-	s.commits++
-	s.mu.Unlock()
+	r.s.mu.Lock()
+	r.s.commits++
+	r.s.mu.Unlock()
 	args := []string{"commit-tree", body.Tree}
 	for _, p := range body.Parents {
 		args = append(args, "-p", p)
 	}
-	hash, err := s.runEnv(env, body.Message, args...)
+	hash, err := r.runEnv(env, body.Message, args...)
 	if err != nil {
 		reply(w, http.StatusUnprocessableEntity, basicError("Tree SHA does not exist", http.StatusUnprocessableEntity))
 		return
 	}
-	c, err := s.commitObject(strings.TrimSpace(hash))
+	c, err := r.commitObject(strings.TrimSpace(hash))
 	if err != nil {
-		s.t.Error(err)
+		r.s.t.Error(err)
 	}
 	reply(w, http.StatusCreated, c)
 }
 
-func (s *Server) treeObject(hash string) (object, error) {
-	out, err := s.run("", "ls-tree", "-z", "--full-tree", hash)
+func (r *Repository) treeObject(hash string) (object, error) {
+	out, err := r.run("", "ls-tree", "-z", "--full-tree", hash)
 	if err != nil {
 		return nil, err
 	}
@@ -289,11 +336,11 @@ func (s *Server) treeObject(hash string) (object, error) {
 			entries = append(entries, object{"path": path, "mode": field[0], "type": field[1], "sha": field[2]})
 		}
 	}
-	return s.spec.sample("git-tree", object{"sha": hash, "tree": entries}), nil
+	return r.s.spec.sample("git-tree", object{"sha": hash, "tree": entries}), nil
 }
 
-func (s *Server) getTree(w http.ResponseWriter, r *http.Request) {
-	tree, err := s.treeObject(r.PathValue("hash"))
+func (r *Repository) getTree(w http.ResponseWriter, req *http.Request) {
+	tree, err := r.treeObject(req.PathValue("hash"))
 	if err != nil {
 		reply(w, http.StatusNotFound, basicError("Not Found", http.StatusNotFound))
 		return
@@ -301,18 +348,18 @@ func (s *Server) getTree(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, tree)
 }
 
-func (s *Server) createTree(w http.ResponseWriter, r *http.Request) {
+func (r *Repository) createTree(w http.ResponseWriter, req *http.Request) {
 	body, ok := read[struct {
 		BaseTree string `json:"base_tree"`
 		Tree     []entry
-	}](w, r)
+	}](w, req)
 	if !ok {
 		return
 	}
-	hash, err := s.tree(body.BaseTree, body.Tree)
+	hash, err := r.tree(body.BaseTree, body.Tree)
 	if err == nil {
 		var tree object
-		if tree, err = s.treeObject(hash); err == nil {
+		if tree, err = r.treeObject(hash); err == nil {
 			reply(w, http.StatusCreated, tree)
 			return
 		}
@@ -320,9 +367,9 @@ func (s *Server) createTree(w http.ResponseWriter, r *http.Request) {
 	invalid(w, "tree", "invalid", err.Error())
 }
 
-func (s *Server) getBlob(w http.ResponseWriter, r *http.Request) {
-	hash := r.PathValue("hash")
-	content, err := s.run("", "cat-file", "blob", hash)
+func (r *Repository) getBlob(w http.ResponseWriter, req *http.Request) {
+	hash := req.PathValue("hash")
+	content, err := r.run("", "cat-file", "blob", hash)
 	if err != nil {
 		reply(w, http.StatusNotFound, basicError("Not Found", http.StatusNotFound))
 		return
@@ -334,13 +381,13 @@ func (s *Server) getBlob(w http.ResponseWriter, r *http.Request) {
 		encoded = encoded[60:]
 	}
 	lines.WriteString(encoded + "\n")
-	reply(w, http.StatusOK, s.spec.sample("blob", object{
+	reply(w, http.StatusOK, r.s.spec.sample("blob", object{
 		"sha": hash, "size": len(content), "content": lines.String(), "encoding": "base64",
 	}))
 }
 
-func (s *Server) createBlob(w http.ResponseWriter, r *http.Request) {
-	body, ok := read[struct{ Content, Encoding string }](w, r)
+func (r *Repository) createBlob(w http.ResponseWriter, req *http.Request) {
+	body, ok := read[struct{ Content, Encoding string }](w, req)
 	if !ok {
 		return
 	}
@@ -353,33 +400,33 @@ func (s *Server) createBlob(w http.ResponseWriter, r *http.Request) {
 		}
 		content = string(decoded)
 	}
-	hash, err := s.run(content, "hash-object", "-w", "--stdin")
+	hash, err := r.run(content, "hash-object", "-w", "--stdin")
 	if err != nil {
-		s.t.Error(err)
+		r.s.t.Error(err)
 	}
-	reply(w, http.StatusCreated, s.spec.sample("short-blob", object{"sha": strings.TrimSpace(hash)}))
+	reply(w, http.StatusCreated, r.s.spec.sample("short-blob", object{"sha": strings.TrimSpace(hash)}))
 }
 
 // Executable makes a file of a branch executable, in a commit of its own.
-func (s *Server) Executable(branch, path string) {
-	s.t.Helper()
-	head := s.Head(branch)
-	blob := s.must("", "rev-parse", head+":"+path)
-	tree, err := s.tree(head, []entry{{Path: path, Mode: "100755", SHA: &blob}})
+func (r *Repository) Executable(branch, path string) {
+	r.s.t.Helper()
+	head := r.Head(branch)
+	blob := r.must("", "rev-parse", head+":"+path)
+	tree, err := r.tree(head, []entry{{Path: path, Mode: "100755", SHA: &blob}})
 	if err != nil {
-		s.t.Fatal(err)
+		r.s.t.Fatal(err)
 	}
-	hash, err := s.commit("make "+path+" executable", tree, []string{head})
+	hash, err := r.commit("make "+path+" executable", tree, []string{head})
 	if err != nil {
-		s.t.Fatal(err)
+		r.s.t.Fatal(err)
 	}
-	s.must("", "update-ref", "refs/heads/"+branch, hash)
+	r.put(branch, hash)
 }
 
 // Hook installs a hook of the server.
-func (s *Server) Hook(name, script string) {
-	s.t.Helper()
-	if err := os.WriteFile(filepath.Join(s.dir, "hooks", name), []byte(script), 0o755); err != nil {
-		s.t.Fatal(err)
+func (r *Repository) Hook(name, script string) {
+	r.s.t.Helper()
+	if err := os.WriteFile(filepath.Join(r.dir, "hooks", name), []byte(script), 0o755); err != nil {
+		r.s.t.Fatal(err)
 	}
 }

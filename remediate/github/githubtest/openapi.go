@@ -112,7 +112,7 @@ func declared(route *routers.Route, name string) bool {
 // over several segments, like a ref; OpenAPI knows no such thing.
 func (d *description) singleSegment(u *url.URL) *url.URL {
 	escaped := *u
-	for _, marker := range []string{"/git/ref/", "/git/refs/", "/git/commits/"} {
+	for _, marker := range []string{"/git/ref/", "/git/refs/", "/git/commits/", "/rules/branches/"} {
 		if before, tail, ok := strings.Cut(u.EscapedPath(), marker); ok {
 			escaped.RawPath = before + marker + strings.ReplaceAll(tail, "/", "%2F")
 		}

@@ -1,0 +1,307 @@
+package main
+
+import (
+	"bufio"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/oakum-dev/oakum/remediate/github/githubtest"
+)
+
+const served = "safety: review\npullRequests: {draft: [], limits: {open: 0, perHour: 0}}\n"
+
+// serving is the real program, in a process of its own, and a GitHub that tells
+// it of what happens.
+type serving struct {
+	*githubtest.Server
+	t       *testing.T
+	dir     string
+	process *exec.Cmd
+	address string // of the public side
+	metrics string
+	secret  string
+
+	mu   sync.Mutex
+	said strings.Builder
+}
+
+func newServing(t *testing.T, files map[string]string) *serving {
+	t.Helper()
+	t.Parallel()
+	s := &serving{t: t, dir: t.TempDir(), secret: strings.Repeat("s3cret", 8), Server: githubtest.New(t, "", files)}
+	s.Permit("ada", "admin")
+	key := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(githubtest.Key())})
+	for name, text := range map[string]string{"app.pem": string(key), "secret.txt": s.secret + "\n"} {
+		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		s.stop(syscall.SIGTERM)
+		s.keptSecret()
+	})
+	return s
+}
+
+var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
+
+// start starts the program and has GitHub tell it of events.
+func (s *serving) start() {
+	s.t.Helper()
+	s.process = &exec.Cmd{
+		Path: os.Args[0], // which is oakum when it is called so
+		Args: []string{
+			"oakum", "serve", "--github-url", s.URL, "--app", githubtest.ClientID, "--app-key", "app.pem", "--webhook-secret", "secret.txt",
+			"--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--policy", "privileged-container",
+		},
+		Dir: s.dir, Env: append(os.Environ(), "GITHUB_TOKEN="),
+	}
+	errs, err := s.process.StderrPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.process.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	addresses := make(chan string, 2)
+	go func() {
+		defer close(addresses)
+		for r := bufio.NewReader(errs); ; {
+			line, err := r.ReadString('\n')
+			s.mu.Lock()
+			s.said.WriteString(line)
+			s.mu.Unlock()
+			if m := listening.FindStringSubmatch(line); m != nil {
+				addresses <- m[1]
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for _, at := range []*string{&s.address, &s.metrics} {
+		select {
+		case *at = <-addresses:
+		case <-time.After(2 * time.Minute):
+		}
+		if *at == "" {
+			s.t.Fatalf("the program does not listen:\n%s", s.output())
+		}
+	}
+	s.Webhook("http://"+s.address+"/webhook", s.secret)
+}
+
+// stop ends the program by a signal and waits until it is gone.
+func (s *serving) stop(by syscall.Signal) {
+	s.t.Helper()
+	if s.process == nil {
+		return
+	}
+	if err := s.process.Process.Signal(by); err != nil {
+		s.t.Error(err)
+	}
+	err := s.process.Wait()
+	if by == syscall.SIGTERM && err != nil {
+		s.t.Errorf("ending: %v\n%s", err, s.output())
+	}
+	s.process = nil
+}
+
+func (s *serving) output() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.said.String()
+}
+
+// keptSecret: nothing that was printed holds what is secret.
+func (s *serving) keptSecret() {
+	s.t.Helper()
+	out := s.output()
+	for _, secret := range append(s.Issued(), s.secret, "PRIVATE KEY") {
+		if strings.Contains(out, secret) {
+			s.t.Errorf("the log has a secret")
+		}
+	}
+	if strayed := s.Strayed(); len(strayed) > 0 {
+		s.t.Errorf("requests reached another host: %q", strayed)
+	}
+}
+
+// until waits for a condition.
+func (s *serving) until(what string, true func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(2 * time.Minute); ; {
+		if true() {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%s did not come about:\n%s", what, s.output())
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+func (s *serving) open() []githubtest.Pull {
+	return slices.DeleteFunc(s.Pulls(), func(p githubtest.Pull) bool { return p.State != "open" })
+}
+
+func (s *serving) get(address, path string) (int, string) {
+	s.t.Helper()
+	res, err := http.Get("http://" + address + path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+// TestServe is the bot's whole day: a push, a refusal, a person's pull request
+// with its preview and its fix by a command, a tick, and an end.
+func TestServe(t *testing.T) {
+	s := newServing(t, map[string]string{".oakum.yaml": served, "README.md": "shop\n"})
+	s.start()
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if code, body := s.get(s.address, path); code != http.StatusOK || strings.TrimSpace(body) != "ok" {
+			t.Errorf("%s: %d %q", path, code, body)
+		}
+	}
+	if code, body := s.get(s.address, "/schema/config.json"); code != http.StatusOK || !strings.Contains(body, `"oakum configuration"`) {
+		t.Errorf("schema: %d", code)
+	}
+	if code, _ := s.get(s.address, "/metrics"); code != http.StatusNotFound {
+		t.Errorf("metrics are public: %d", code)
+	}
+
+	s.Commit("main", "push", map[string]string{"a/pod.yaml": privileged})
+	s.until("a pull request for the push", func() bool { return len(s.open()) == 1 })
+	fix := s.open()[0]
+	s.Close(fix.Number)
+	s.Commit("main", "push", map[string]string{"b/pod.yaml": strings.ReplaceAll(privileged, "name: web", "name: other")})
+	s.until("a pull request for the second push", func() bool { return len(s.open()) == 1 && s.open()[0].Number != fix.Number })
+	dashboard := func() (githubtest.Issue, bool) {
+		all := s.Issues()
+		return all[0], len(all) > 0 && strings.Contains(all[0].Body, "## Declined")
+	}
+	s.until("the refusal on the dashboard", func() bool { return len(s.Issues()) == 1 && strings.Contains(s.Issues()[0].Body, "## Declined") })
+
+	s.Git("branch", "feature", "main")
+	s.Commit("feature", "a change", map[string]string{"c/pod.yaml": strings.ReplaceAll(privileged, "name: web", "name: third")})
+	number := s.OpenPull("ada", "feature", "main", "A change", "")
+	head := s.Head("feature")
+	s.until("a check", func() bool { return len(s.Checks(head)) == 1 && s.Checks(head)[0].Conclusion == "failure" })
+	s.until("a comment", func() bool { return len(s.Comments(number)) == 1 })
+	s.Comment("mallory", number, "/oakum fix")
+	s.Comment("ada", number, "/oakum fix")
+	s.until("the fix on the branch", func() bool {
+		return s.Head("feature") != head && strings.Contains(s.Git("show", "feature:c/pod.yaml"), "privileged: false")
+	})
+	s.until("the check of the fix", func() bool {
+		all := s.Checks(s.Head("feature"))
+		return len(all) == 1 && all[0].Conclusion == "success"
+	})
+
+	issue, _ := dashboard()
+	s.EditIssue("ada", issue.Number, func(i *githubtest.Issue) {
+		at := strings.Index(i.Body, "- [ ] <!-- oakum:undo")
+		i.Body = i.Body[:at] + "- [x]" + i.Body[at+5:]
+	})
+	s.until("the refusal to be taken back", func() bool {
+		_, declined := dashboard()
+		return !declined && slices.ContainsFunc(s.open(), func(p githubtest.Pull) bool { return p.Head == fix.Head })
+	})
+	if _, body := s.get(s.metrics, "/metrics"); !strings.Contains(body, `oakum_task_seconds_count{kind="reconcile",outcome="done"}`) ||
+		!strings.Contains(body, `oakum_tasks{state="parked"} 0`) {
+		t.Errorf("metrics:\n%s", body)
+	}
+	answers := 0
+	s.until("one answer", func() bool {
+		answers = 0
+		for _, c := range s.Comments(number) {
+			if strings.Contains(c.Body, "<!-- oakum:answer") {
+				answers++
+			}
+		}
+		return answers > 0
+	})
+	if answers != 1 {
+		t.Errorf("%d answers, want 1", answers)
+	}
+}
+
+// TestServeKilled: nothing is lost and nothing is done twice when the program is
+// killed again and again.
+func TestServeKilled(t *testing.T) {
+	s := newServing(t, map[string]string{".oakum.yaml": served})
+	s.start()
+	for i := range 4 {
+		s.Commit("main", "push", map[string]string{fmt.Sprintf("d%d/pod.yaml", i): strings.ReplaceAll(privileged, "name: web", fmt.Sprintf("name: p%d", i))})
+		s.until("the delivery", func() bool {
+			return slices.ContainsFunc(s.Deliveries(), func(d githubtest.Delivery) bool { return d.Event == "push" && d.Done })
+		})
+		s.stop(syscall.SIGKILL)
+		s.start()
+		for _, d := range s.Deliveries() {
+			if d.Done && d.Status == 0 {
+				s.Redeliver(d.ID)
+			}
+		}
+	}
+	s.until("all pull requests", func() bool { return len(s.open()) == 4 })
+	s.Settle()
+	heads := map[string]int{}
+	for _, p := range s.Pulls() {
+		heads[p.Head]++
+		if n := s.Git("rev-list", "--count", "main.."+p.Head); n != "1" {
+			t.Errorf("branch %s has %s commits", p.Head, n)
+		}
+	}
+	for head, n := range heads {
+		if n != 1 {
+			t.Errorf("%d pull requests for %s", n, head)
+		}
+	}
+	if n := len(s.Issues()); n > 1 {
+		t.Errorf("%d dashboards", n)
+	}
+}
+
+func TestServeRefuses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	short := filepath.Join(dir, "short")
+	if err := os.WriteFile(short, []byte("hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{}, "nothing to look after"},
+		{[]string{"--repository", "a/b"}, "there is no webhook secret"},
+		{[]string{"--repository", "a/b", "--webhook-secret", short}, "has 7 bytes, and at least 32 are needed"},
+		{[]string{"--app", "1"}, "needs both its ID (--app) and its private key"},
+		{[]string{"--repository", "a/b", "--listen", "nowhere"}, "want host:port"},
+	} {
+		var out, errs strings.Builder
+		if code := run(t.Context(), append([]string{"serve"}, c.args...), nil, &out, &errs); code != exitFailure || !strings.Contains(errs.String(), c.want) {
+			t.Errorf("%q: code %d: %s", c.args, code, errs.String())
+		}
+	}
+}

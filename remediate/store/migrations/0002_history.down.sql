@@ -1,0 +1,3 @@
+DROP TABLE pull;
+DROP TABLE finding;
+DROP TABLE scan;

@@ -1,0 +1,185 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver
+)
+
+// sqlite is a file. One goroutine writes: what waits for it is put into one
+// transaction, so that many deliveries share one flush to the disk.
+type sqlite struct {
+	reader, writer *sql.DB
+	jobs           chan job
+	closing        context.Context
+	close_         context.CancelFunc
+	done           sync.WaitGroup
+}
+
+// job is a function that is to run in a transaction.
+type job struct {
+	ctx   context.Context
+	run   func(context.Context, querier) error
+	reply chan error // buffered
+}
+
+const (
+	maxBatch     = 100
+	batchTimeout = 30 * time.Second
+)
+
+func sqliteDialect() dialect {
+	return dialect{
+		Serial: "INTEGER PRIMARY KEY AUTOINCREMENT", Bytes: "BLOB", SQLite: true,
+		marks: strings.NewReplacer("$", "?", "@now", "CAST(unixepoch('subsec') * 1000 AS INTEGER)", "@lock", "", "@skip", ""),
+	}
+}
+
+func openSQLite(path string) (*sqlite, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	// The file has the keys that sign: it is its owner's alone.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	// FULL: a commit is on the disk when it returns, which 202 promises.
+	address := "file:" + (&url.URL{Path: path}).EscapedPath() +
+		"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+	s := &sqlite{jobs: make(chan job)}
+	if s.writer, err = sql.Open("sqlite", address); err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	s.writer.SetMaxOpenConns(1)
+	if s.reader, err = sql.Open("sqlite", address+"&_pragma=query_only(1)"); err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	s.reader.SetMaxOpenConns(4)
+	s.closing, s.close_ = context.WithCancel(context.Background())
+	s.done.Go(s.loop)
+	return s, nil
+}
+
+func (s *sqlite) dialect() dialect { return sqliteDialect() }
+
+func (s *sqlite) read() querier { return spoken{s.reader, sqliteDialect()} }
+
+func (s *sqlite) close() error {
+	s.close_()
+	s.done.Wait()
+	return errors.Join(s.reader.Close(), s.writer.Close())
+}
+
+func (s *sqlite) write(ctx context.Context, run func(context.Context, querier) error) error {
+	j := job{ctx, run, make(chan error, 1)}
+	select {
+	case s.jobs <- j:
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the database: %w", ctx.Err())
+	case <-s.closing.Done():
+		return ErrClosed
+	}
+	select {
+	case err := <-j.reply:
+		return err
+	case <-ctx.Done(): // it may be written or not: whoever asks again will see
+		return fmt.Errorf("waiting for the database: %w", ctx.Err())
+	}
+}
+
+func (s *sqlite) loop() {
+	for {
+		select {
+		case j := <-s.jobs:
+			s.batch(s.gather(j))
+		case <-s.closing.Done():
+			return
+		}
+	}
+}
+
+// gather takes what else waits.
+func (s *sqlite) gather(first job) []job {
+	batch := []job{first}
+	for len(batch) < maxBatch {
+		select {
+		case j := <-s.jobs:
+			batch = append(batch, j)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// batch runs jobs in one transaction. A job that fails is rolled back alone; when
+// the database fails, all of them have failed.
+func (s *sqlite) batch(batch []job) {
+	// Not a caller's context: its end would roll back the others' work.
+	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	defer cancel()
+	errs := make([]error, len(batch))
+	err := s.transaction(ctx, func(tx querier) error {
+		for i, j := range batch {
+			if errs[i] = j.ctx.Err(); errs[i] != nil {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, "SAVEPOINT job"); err != nil {
+				return err
+			}
+			end := "RELEASE job"
+			if errs[i] = j.run(ctx, tx); errs[i] != nil {
+				end = "ROLLBACK TO job; RELEASE job"
+			}
+			// A full disk ends the whole transaction, and the savepoint with it.
+			if _, err := tx.ExecContext(ctx, end); err != nil {
+				return errors.Join(errs[i], err)
+			}
+		}
+		return nil
+	})
+	for i, j := range batch {
+		if err != nil {
+			j.reply <- fmt.Errorf("writing to the database: %w", err)
+		} else {
+			j.reply <- errs[i]
+		}
+	}
+}
+
+func (s *sqlite) transaction(ctx context.Context, run func(querier) error) error {
+	conn, err := s.writer.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err = run(spoken{conn, sqliteDialect()})
+	if err == nil {
+		_, err = conn.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		// Fails when the transaction is gone already, which is as good.
+		_, _ = conn.ExecContext(context.Background(), "ROLLBACK")
+	}
+	return err
+}
