@@ -262,10 +262,12 @@ func (in *Installation) Select(r *Repository, on bool) {
 func (s *Server) Expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(s.tokens)
+	for _, g := range s.tokens {
+		g.expires = time.Time{}
+	}
 }
 
-// Issued are the tokens that are good now.
+// Issued are all tokens that there ever were.
 func (s *Server) Issued() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -282,7 +284,7 @@ func (s *Server) routeApp() {
 			serve(w, req)
 		}
 	}
-	s.mux.HandleFunc("GET "+apiRoot+"/app", own(func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.appObject()) }))
+	s.mux.HandleFunc("GET "+apiRoot+"/app", own(func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.appObject(AppLogin)) }))
 	s.mux.HandleFunc("GET "+apiRoot+"/app/installations", own(s.listInstallations))
 	s.mux.HandleFunc("GET "+apiRoot+"/app/installations/{installation}", own(s.getInstallation))
 	s.mux.HandleFunc("POST "+apiRoot+"/app/installations/{installation}/access_tokens", own(s.createToken))
@@ -291,9 +293,14 @@ func (s *Server) routeApp() {
 	s.mux.HandleFunc("GET "+apiRoot+"/installation/repositories", s.listRepositories)
 }
 
-func (s *Server) appObject() object {
+// appObject is the App that acts under a login, this one or another.
+func (s *Server) appObject(login string) object {
+	slug, id := strings.TrimSuffix(login, "[bot]"), number(login)
+	if login == AppLogin {
+		id = AppID
+	}
 	return s.spec.sample("integration", object{
-		"id": AppID, "slug": AppSlug, "client_id": ClientID, "node_id": "A_1", "name": AppSlug, "owner": s.spec.user(Owner),
+		"id": id, "slug": slug, "client_id": ClientID, "node_id": "A_1", "name": slug, "owner": s.spec.user(Owner),
 		"permissions": object{}, "events": []any{},
 	})
 }
@@ -304,9 +311,11 @@ func (in *Installation) object() object {
 	for right, level := range in.rights {
 		rights[right] = level
 	}
+	account := in.s.spec.sample("enterprise", object{"slug": in.Owner, "name": in.Owner}) // GitHub wants it to be both
+	merge(account, in.s.spec.user(in.Owner))
 	return in.s.spec.sample("installation", object{
 		"id": in.ID, "app_id": AppID, "app_slug": AppSlug, "target_id": number(in.Owner), "target_type": "Organization",
-		"account": in.s.spec.user(in.Owner), "permissions": rights, "repository_selection": "selected",
+		"account": account, "permissions": rights, "repository_selection": "selected",
 		"suspended_at": stamp(in.suspendedAt), "suspended_by": nil,
 	})
 }

@@ -210,7 +210,7 @@ func (r *Repository) pullObject(schema string, p Pull, refs map[string]string) o
 	}
 	if p.AutoMerge != "" {
 		o["auto_merge"] = object{
-			"enabled_by": spec.user("oakum[bot]"), "merge_method": strings.ToLower(p.AutoMerge), "commit_title": nil, "commit_message": nil,
+			"enabled_by": spec.user("oakum[bot]"), "merge_method": strings.ToLower(p.AutoMerge), "commit_title": "", "commit_message": "",
 		}
 	}
 	return o
