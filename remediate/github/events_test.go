@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	api "github.com/google/go-github/v60/github"
+
 	"github.com/oakum-dev/oakum/remediate"
 	"github.com/oakum-dev/oakum/remediate/github/githubtest"
 )
@@ -45,6 +47,9 @@ func newReceiver(t *testing.T) *receiver {
 		e := event{name: req.Header.Get("X-GitHub-Event"), guid: req.Header.Get("X-GitHub-Delivery"), signature: req.Header.Get("X-Hub-Signature-256"), body: body}
 		if err == nil {
 			err = json.Unmarshal(body, &e)
+		}
+		if err == nil {
+			_, err = api.ParseWebHook(e.name, body)
 		}
 		if err != nil {
 			t.Error(err)
