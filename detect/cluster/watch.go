@@ -26,6 +26,7 @@ const (
 // and right again afterwards.
 type Watcher struct {
 	reader
+	secrets metadata.Interface // of which only the metadata is asked for
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	seats   chan struct{} // of kinds that are read for the first time

@@ -112,7 +112,7 @@ func (f *follower) list(ctx context.Context, o metav1.ListOptions) (runtime.Obje
 		return nil, err
 	}
 	if f.kind.Group == kubescape { // its lists are of metadata alone
-		if err := f.watcher.whole(ctx, f.kind, list); err != nil {
+		if err := f.whole(ctx, list); err != nil {
 			return nil, err
 		}
 	}
@@ -120,6 +120,22 @@ func (f *follower) list(ctx context.Context, o metav1.ListOptions) (runtime.Obje
 		list.Items[i].Object = trim(f.kind, list.Items[i].Object, f.watcher.Owners)
 	}
 	return list, nil
+}
+
+// whole gets each item of a list that has only their metadata.
+func (f *follower) whole(ctx context.Context, list *unstructured.UnstructuredList) error {
+	var there []unstructured.Unstructured
+	for _, item := range list.Items {
+		o, err := f.watcher.whole(ctx, f.kind, item.Object)
+		if err != nil {
+			return err
+		}
+		if o != nil {
+			there = append(there, unstructured.Unstructured{Object: o})
+		}
+	}
+	list.Items = there
+	return nil
 }
 
 // WatchWithContext asks for a watch until there is one.
@@ -138,7 +154,7 @@ func (f *follower) WatchWithContext(ctx context.Context, o metav1.ListOptions) (
 			cancel()
 			return err
 		}
-		out = newStream(f, w, cancel, initial)
+		out = newRelay(f, w, cancel, initial)
 		return nil
 	})
 	return out, err
@@ -221,16 +237,16 @@ func (f *follower) heard() {
 // counts tells whether the kind is still followed, and for its objects.
 func (f *follower) counts() bool { return f.watcher.kinds[f.kind.String()] == f }
 
-// stream is a watch that tells its follower how it goes.
-type stream struct {
+// relay is a watch that tells its follower how it goes.
+type relay struct {
 	watch.Interface
 	out  chan watch.Event
 	done chan struct{}
 	stop func()
 }
 
-func newStream(f *follower, w watch.Interface, cancel context.CancelFunc, initial bool) *stream {
-	s := &stream{Interface: w, out: make(chan watch.Event), done: make(chan struct{})}
+func newRelay(f *follower, w watch.Interface, cancel context.CancelFunc, initial bool) *relay {
+	s := &relay{Interface: w, out: make(chan watch.Event), done: make(chan struct{})}
 	s.stop = sync.OnceFunc(func() { close(s.done); w.Stop(); cancel() })
 	good := time.AfterFunc(holds, f.heard)
 	if initial {
@@ -266,12 +282,12 @@ func newStream(f *follower, w watch.Interface, cancel context.CancelFunc, initia
 }
 
 // ResultChan has the events.
-func (s *stream) ResultChan() <-chan watch.Event { return s.out }
+func (s *relay) ResultChan() <-chan watch.Event { return s.out }
 
 // Stop ends the watch.
-func (s *stream) Stop() { s.stop() }
+func (s *relay) Stop() { s.stop() }
 
-func (s *stream) stopped() bool {
+func (s *relay) stopped() bool {
 	select {
 	case <-s.done:
 		return true
@@ -280,23 +296,22 @@ func (s *stream) stopped() bool {
 	}
 }
 
-var (
-	errNoObject = errors.New("not an object")
-	errCutOff   = errors.New("the watch was cut off as soon as it began")
-)
+var errCutOff = errors.New("the watch was cut off as soon as it began")
 
 // value is an object as it is kept.
 func (f *follower) value(v any) (map[string]any, error) {
 	switch v := v.(type) {
 	case *unstructured.Unstructured:
 		if f.kind.Group == kubescape {
-			one := &unstructured.UnstructuredList{Items: []unstructured.Unstructured{*v}}
 			ctx, cancel := context.WithTimeout(f.ctx, answerTime)
 			defer cancel()
-			if err := f.watcher.whole(ctx, f.kind, one); err != nil {
+			o, err := f.watcher.whole(ctx, f.kind, v.Object)
+			if err != nil {
 				return nil, err
 			}
-			v = &one.Items[0]
+			if o != nil { // else it went in the meantime, which is told next
+				v = &unstructured.Unstructured{Object: o}
+			}
 		}
 		return trim(f.kind, v.Object, f.watcher.Owners), nil
 	case *metav1.PartialObjectMetadata:

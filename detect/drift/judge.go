@@ -254,9 +254,6 @@ func (j *judge) rest(drifts []*Drift, changed map[saying]*detect.Finding, list f
 
 // conclude turns findings into effects, of the differences and of the whole.
 func (d *Drift) conclude() {
-	if d.Missing() {
-		d.Strengthens = nil // what is not there breaks nothing, and keeps nothing either
-	}
 	for _, l := range []*[]*detect.Finding{&d.Weakens, &d.Strengthens} {
 		slices.SortFunc(*l, worstFirst)
 	}

@@ -117,4 +117,3 @@ func (r *Repo) mine(ctx context.Context, author remediate.Account, app int64) (b
 	}
 	return strings.EqualFold(author.Login, login), nil
 }
-

@@ -50,7 +50,7 @@ func (r *Repository) checkObject(c Check) object {
 		"id": c.ID, "node_id": fmt.Sprintf("CR_%d", c.ID), "head_sha": c.Commit, "name": c.Name, "external_id": c.Key,
 		"status": c.Status, "conclusion": nil, "started_at": stamp(c.Started), "completed_at": stamp(c.Completed),
 		"details_url": c.DetailsURL, "html_url": fmt.Sprintf("%s/%s/runs/%d", r.s.URL, r.FullName(), c.ID),
-		"app": r.s.appObject(), "check_suite": object{"id": number(c.Commit)},
+		"app": r.s.appObject(AppLogin), "check_suite": object{"id": number(c.Commit)},
 		"output": object{
 			"title": nil, "summary": nil, "text": nil, "annotations_count": len(c.Annotations), "annotations_url": "https://github.example/",
 		},

@@ -84,7 +84,7 @@ func (r *Repository) commentObject(c Comment) object {
 		"html_url":  fmt.Sprintf("%s/%s/issues/%d#issuecomment-%d", r.s.URL, r.FullName(), c.Number, c.ID),
 	})
 	if c.App != 0 {
-		o["performed_via_github_app"] = r.s.appObject()
+		o["performed_via_github_app"] = r.s.appObject(c.Author)
 	}
 	return o
 }

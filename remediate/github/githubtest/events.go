@@ -117,7 +117,7 @@ func (r *Repository) tellCheck(who *actor, action string, id int64, more object)
 		return
 	}
 	o := r.checkObject(v.checks[at])
-	suite := object{"id": number(v.checks[at].Commit), "head_sha": v.checks[at].Commit, "head_branch": nil, "app": r.s.appObject(), "pull_requests": []any{}}
+	suite := object{"id": number(v.checks[at].Commit), "head_sha": v.checks[at].Commit, "head_branch": nil, "app": r.s.appObject(AppLogin), "pull_requests": []any{}}
 	for _, p := range v.pulls {
 		if p.State == "open" && !p.Fork && p.head(v.refs) == v.checks[at].Commit {
 			suite["head_branch"] = p.Head
@@ -136,7 +136,7 @@ func (r *Repository) tellCheck(who *actor, action string, id int64, more object)
 func (r *Repository) RequestChecks(login, branch, action string) {
 	head := r.Head(branch)
 	r.s.hook.emit(r, person(login), "check_suite", action, object{"check_suite": object{
-		"id": number(head), "head_sha": head, "head_branch": branch, "status": "queued", "conclusion": nil, "app": r.s.appObject(),
+		"id": number(head), "head_sha": head, "head_branch": branch, "status": "queued", "conclusion": nil, "app": r.s.appObject(AppLogin),
 		"before": nil, "after": head,
 	}})
 }

@@ -6,12 +6,15 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
 const graphqlPath = "/api/graphql"
@@ -25,7 +28,23 @@ var loadGraphQL = sync.OnceValues(func() (*ast.Schema, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gqlparser.LoadSchema(&ast.Source{Name: "schema.graphql", Input: string(text)})
+	document, err := parser.ParseSchemas(validator.Prelude, &ast.Source{Name: "schema.graphql", Input: string(text)})
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range document.Definitions { // GitHub defines some fields twice
+		seen := map[string]bool{}
+		d.Fields = slices.DeleteFunc(d.Fields, func(f *ast.FieldDefinition) bool {
+			again := seen[f.Name]
+			seen[f.Name] = true
+			return again
+		})
+	}
+	schema, err := validator.ValidateSchemaDocument(document)
+	if err != nil {
+		return nil, err
+	}
+	return schema, nil
 })
 
 type graphqlRequest struct {
@@ -43,9 +62,9 @@ func (d *description) graphql(body []byte) error {
 	if err != nil {
 		return err
 	}
-	document, err := gqlparser.LoadQueryWithRules(schema, q.Query, nil)
-	if err != nil {
-		return err
+	document, wrong := gqlparser.LoadQueryWithRules(schema, q.Query, rules.NewDefaultRules())
+	if len(wrong) > 0 {
+		return wrong
 	}
 	_, err = validator.VariableValues(schema, document.Operations[0], q.Variables)
 	return err

@@ -91,8 +91,11 @@ func (r *Repository) issueObject(i Issue) object {
 		"created_at": stamp(i.Created), "updated_at": stamp(i.Updated),
 		"html_url": fmt.Sprintf("%s/%s/issues/%d", r.s.URL, r.FullName(), i.Number),
 	})
+	if i.State == "closed" {
+		o["closed_at"] = stamp(i.Updated)
+	}
 	if i.App != 0 {
-		o["performed_via_github_app"] = r.s.appObject()
+		o["performed_via_github_app"] = r.s.appObject(i.Author)
 	}
 	return o
 }

@@ -134,7 +134,9 @@ type object = map[string]any
 // with something of the right kind. The fake then sets the fields that tell
 // something; the answer as a whole is validated like any other.
 func (d *description) sample(schema string, with object) object {
-	made, _ := fill(d.doc.Components.Schemas[schema].Value).(object)
+	whole := *d.doc.Components.Schemas[schema].Value
+	whole.Nullable = false
+	made, _ := fill(&whole).(object)
 	merge(made, with)
 	return made
 }

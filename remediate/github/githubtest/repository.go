@@ -59,7 +59,7 @@ func (s *Server) Add(name string, files map[string]string) *Repository {
 	return r
 }
 
-// Repository finds one by its present name.
+// Find finds one by its present name.
 func (s *Server) Find(name string) *Repository {
 	s.t.Helper()
 	r, moved := s.named(name)
@@ -305,6 +305,6 @@ func (r *Repository) permission(w http.ResponseWriter, req *http.Request) {
 	}
 	reply(w, http.StatusOK, r.s.spec.sample("repository-collaborator-permission", object{
 		"permission": permission, "role_name": permission,
-		"user": r.s.spec.sample("collaborator", object{"login": login, "role_name": permission}),
+		"user": r.s.spec.sample("nullable-collaborator", object{"login": login, "role_name": permission}),
 	}))
 }

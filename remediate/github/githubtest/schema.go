@@ -109,7 +109,9 @@ func (s *schemas) fit(schema object, value any, given bool) any {
 		}
 		return made
 	}
-	if given && value != nil && takes(schema, typeOf(value)) {
+	text, isText := value.(string)
+	address := schema["format"] == "uri" || schema["format"] == "uri-template"
+	if given && value != nil && takes(schema, typeOf(value)) && !(isText && address && !strings.Contains(text, "://")) {
 		return value
 	}
 	if enum, ok := schema["enum"].([]any); ok {
@@ -118,13 +120,11 @@ func (s *schemas) fit(schema object, value any, given bool) any {
 	switch {
 	case takes(schema, "null"):
 		return nil
+	case address:
+		return "https://github.example/"
+	case takes(schema, "string") && schema["format"] == "date-time":
+		return "2024-01-01T00:00:00Z"
 	case takes(schema, "string"):
-		switch schema["format"] {
-		case "date-time":
-			return "2024-01-01T00:00:00Z"
-		case "uri", "uri-template":
-			return "https://github.example/"
-		}
 		return "text"
 	case takes(schema, "boolean"):
 		return false
