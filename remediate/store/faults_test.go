@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,25 +115,24 @@ func (p *proxy) cut(off bool) {
 func TestGoneAndBack(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, address string) {
 		f := faulty(t, address)
-		s := open(t, f.address, Options{Lease: 900 * time.Millisecond})
-		begun, stopped, again := make(chan struct{}), make(chan struct{}), make(chan struct{})
-		first := true
+		s := open(t, f.address, Options{Lease: 2 * time.Second})
+		var running, back atomic.Bool
+		again := make(chan struct{})
 		defer working(t, s, func(ctx context.Context, _ Repository, task Task) error {
 			if task.Key != "1" {
 				return nil
 			}
-			if first {
-				first = false
-				close(begun)
-				<-ctx.Done()
-				close(stopped)
-				return ctx.Err()
+			running.Store(true)
+			defer running.Store(false)
+			if back.Load() {
+				close(again)
+				return nil
 			}
-			close(again)
-			return nil
+			<-ctx.Done()
+			return ctx.Err()
 		})()
 		accept(t, s, "a", task(1, Preview, "1", ``))
-		<-begun
+		until(t, "the task to begin", running.Load)
 		f.cut()
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
@@ -142,11 +142,12 @@ func TestGoneAndBack(t *testing.T) {
 		if err := s.Ready(ctx); err == nil {
 			t.Error("ready without a database")
 		}
-		<-stopped
+		until(t, "the task to be stopped", func() bool { return !running.Load() })
+		back.Store(true)
 		select {
 		case <-again:
 			t.Error("begun again while the database is away")
-		default:
+		case <-ctx.Done():
 		}
 		f.heal()
 		<-again

@@ -75,7 +75,8 @@ func (s *Store) saveScan(ctx context.Context, scan Scan, open []Finding) error {
 			return err
 		}
 		_, err = q.ExecContext(ctx, `INSERT INTO branch (repository, branch, at, findings) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (repository, branch) DO UPDATE SET at = excluded.at, findings = excluded.findings`, scan.Repository, branch, at, packed)
+			ON CONFLICT (repository, branch) DO UPDATE SET at = excluded.at, findings = excluded.findings
+			WHERE branch.at <= excluded.at`, scan.Repository, branch, at, packed)
 		return err
 	})
 }
