@@ -1,14 +1,16 @@
 package store
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 )
 
 // Bounds of what is kept of a branch.
@@ -34,22 +36,8 @@ func (s *Store) saveScan(ctx context.Context, scan Scan, open []Finding) error {
 	if err != nil {
 		return err
 	}
-	at := moment(scan.At)
-	branch := clean(scan.Branch)
-	wanted := map[string]bool{}
-	open = slices.DeleteFunc(slices.Clone(open), func(f Finding) bool {
-		seen := wanted[clean(f.Fingerprint)] || len(wanted) == maxFindings
-		if !seen {
-			wanted[clean(f.Fingerprint)] = true
-		}
-		return seen
-	})
+	at, branch := moment(scan.At), clean(scan.Branch)
 	return s.write(ctx, func(ctx context.Context, q querier) error {
-		var last int64
-		if err := q.QueryRowContext(ctx, `SELECT coalesce(max(at), 0) FROM scan WHERE repository = $1 AND branch = $2`,
-			scan.Repository, branch).Scan(&last); err != nil {
-			return err
-		}
 		if _, err := q.ExecContext(ctx, `INSERT INTO scan (repository, branch, hash, at, score, counts) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (repository, branch, at, hash) DO UPDATE SET score = excluded.score, counts = excluded.counts`,
 			scan.Repository, branch, clean(scan.Commit), at, scan.Score, string(counts)); err != nil {
@@ -60,47 +48,66 @@ func (s *Store) saveScan(ctx context.Context, scan Scan, open []Finding) error {
 			scan.Repository, branch, maxScans-1); err != nil {
 			return err
 		}
-		if at < last {
-			return nil
+		var last int64
+		var packed []byte
+		err := q.QueryRowContext(ctx, `SELECT at, findings FROM branch WHERE repository = $1 AND branch = $2 @lock`, scan.Repository, branch).Scan(&last, &packed)
+		if errors.Is(err, sql.ErrNoRows) {
+			packed, err = pack(nil)
 		}
-		return replaceFindings(ctx, q, scan.Repository, branch, at, open, wanted)
+		if err != nil || at < last {
+			return err
+		}
+		before, err := unpack(packed)
+		if err != nil {
+			return err
+		}
+		after := map[string]seen{}
+		for _, f := range open {
+			if fingerprint := clean(f.Fingerprint); len(after) < maxFindings {
+				now := seen{Policy: f.Policy, Severity: f.Severity, First: at}
+				if old, was := before[fingerprint]; was {
+					now.First = old.First
+				}
+				after[fingerprint] = now
+			}
+		}
+		if packed, err = pack(after); err != nil {
+			return err
+		}
+		_, err = q.ExecContext(ctx, `INSERT INTO branch (repository, branch, at, findings) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (repository, branch) DO UPDATE SET at = excluded.at, findings = excluded.findings
+			WHERE branch.at <= excluded.at`, scan.Repository, branch, at, packed)
+		return err
 	})
 }
 
-// replaceFindings writes the difference alone: most findings stay.
-func replaceFindings(ctx context.Context, q querier, repository int64, branch string, at int64, open []Finding, wanted map[string]bool) error {
-	rows, err := q.QueryContext(ctx, `SELECT fingerprint FROM finding WHERE repository = $1 AND branch = $2`, repository, branch)
+// seen is a finding as it is kept, by its fingerprint. All of a branch are in one
+// value: they are read and written together, and a row each would take a
+// transaction of seconds, in which nothing else is written.
+type seen struct {
+	Policy   string `json:"p"`
+	Severity string `json:"s"`
+	First    int64  `json:"f"`
+}
+
+func pack(findings map[string]seen) ([]byte, error) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	if err == nil {
+		err = errors.Join(json.NewEncoder(z).Encode(findings), z.Close())
+	}
+	return b.Bytes(), err
+}
+
+func unpack(packed []byte) (findings map[string]seen, err error) {
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err == nil {
+		err = json.NewDecoder(z).Decode(&findings)
+	}
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("findings that were kept: %w", err)
 	}
-	have, err := collect(rows, func() (f string, err error) { return f, rows.Scan(&f) })
-	if err != nil {
-		return err
-	}
-	known := map[string]bool{}
-	for _, f := range have {
-		if known[f] = true; wanted[f] {
-			continue
-		}
-		if _, err := q.ExecContext(ctx, `DELETE FROM finding WHERE repository = $1 AND branch = $2 AND fingerprint = $3`, repository, branch, f); err != nil {
-			return err
-		}
-	}
-	const columns, most = 6, 500
-	for fresh := range slices.Chunk(slices.DeleteFunc(open, func(f Finding) bool { return known[clean(f.Fingerprint)] }), most) {
-		args := make([]any, 0, columns*len(fresh))
-		values := make([]string, 0, len(fresh))
-		for _, f := range fresh {
-			n := len(args)
-			values = append(values, fmt.Sprintf("($%d, $%d, $%d, $%d, $%d, $%d)", n+1, n+2, n+3, n+4, n+5, n+6))
-			args = append(args, repository, branch, clean(f.Fingerprint), clean(f.Policy), clean(f.Severity), at)
-		}
-		if _, err := q.ExecContext(ctx, `INSERT INTO finding (repository, branch, fingerprint, policy, severity, first) VALUES `+
-			strings.Join(values, ", ")+` ON CONFLICT DO NOTHING`, args...); err != nil {
-			return err
-		}
-	}
-	return nil
+	return findings, nil
 }
 
 // Scans are the last scans of a branch, newest first, at most n.
@@ -128,20 +135,23 @@ func (s *Store) Scans(ctx context.Context, repository int64, branch string, n in
 
 // Findings are those that the last scan of a branch left open, by fingerprint.
 func (s *Store) Findings(ctx context.Context, repository int64, branch string) ([]Finding, error) {
-	rows, err := s.read().QueryContext(ctx, `SELECT fingerprint, policy, severity, first,
-			(SELECT coalesce(max(at), 0) FROM scan WHERE repository = $1 AND branch = $2)
-		FROM finding WHERE repository = $1 AND branch = $2 ORDER BY fingerprint`, repository, clean(branch))
+	var at int64
+	var packed []byte
+	err := s.read().QueryRowContext(ctx, `SELECT at, findings FROM branch WHERE repository = $1 AND branch = $2`, repository, clean(branch)).Scan(&at, &packed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	var findings map[string]seen
+	if err == nil {
+		findings, err = unpack(packed)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listing findings: %w", err)
 	}
-	list, err := collect(rows, func() (f Finding, err error) {
-		var first, last int64
-		err = rows.Scan(&f.Fingerprint, &f.Policy, &f.Severity, &first, &last)
-		f.First, f.Last = instant(first), instant(last)
-		return f, err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("listing findings: %w", err)
+	var list []Finding
+	for _, fingerprint := range slices.Sorted(maps.Keys(findings)) {
+		f := findings[fingerprint]
+		list = append(list, Finding{fingerprint, f.Policy, f.Severity, instant(f.First), instant(at)})
 	}
 	return list, nil
 }

@@ -109,7 +109,7 @@ func (s *Store) Forget(ctx context.Context, repository int64) error {
 		}
 		for _, statement := range []string{
 			`DELETE FROM scan WHERE repository = $1`,
-			`DELETE FROM finding WHERE repository = $1`,
+			`DELETE FROM branch WHERE repository = $1`,
 			`DELETE FROM pull WHERE repository = $1`,
 			`DELETE FROM task WHERE repository = $1 AND parked`,
 			`DELETE FROM repository WHERE id = $1 AND process IS NULL AND NOT EXISTS (SELECT 1 FROM task WHERE repository = $1)`,

@@ -1,3 +1,3 @@
 DROP TABLE pull;
-DROP TABLE finding;
+DROP TABLE branch;
 DROP TABLE scan;

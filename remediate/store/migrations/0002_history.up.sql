@@ -9,14 +9,12 @@ CREATE TABLE scan (
 );
 
 -- The findings that the last scan of a branch left open.
-CREATE TABLE finding (
-	repository  BIGINT NOT NULL,
-	branch      TEXT NOT NULL,
-	fingerprint TEXT NOT NULL,
-	policy      TEXT NOT NULL,
-	severity    TEXT NOT NULL,
-	first       BIGINT NOT NULL, -- ms; seen
-	PRIMARY KEY (repository, branch, fingerprint)
+CREATE TABLE branch (
+	repository BIGINT NOT NULL,
+	branch     TEXT NOT NULL,
+	at         BIGINT NOT NULL,   -- ms; of the scan
+	findings   {{.Bytes}} NOT NULL, -- gzip of JSON: fingerprint -> policy, severity, first seen (ms)
+	PRIMARY KEY (repository, branch)
 );
 
 CREATE TABLE pull (
