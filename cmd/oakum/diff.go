@@ -89,7 +89,7 @@ of the files that brings what strengthens into Git, as 'oakum fix' would.`,
 // openAll reads all of a tree, whatever policies ask for, and of the cluster
 // what the tree has; within are the paths that count.
 func (a *app) openAll(ctx context.Context, paths []string, from *clusterFlags) (p *project, within []string, err error) {
-	p, o, err := a.prepare(paths)
+	p, o, err := a.prepare(ctx, paths)
 	if err != nil {
 		return nil, nil, err
 	}

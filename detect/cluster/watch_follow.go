@@ -32,7 +32,7 @@ const (
 type follower struct {
 	watcher  *Watcher
 	kind     kind
-	defining bool // it is followed for what its changes tell of other kinds
+	defining bool            // it is followed for what its changes tell of other kinds
 	ctx      context.Context // ends when the kind is not followed any more
 	end      context.CancelFunc
 	seat     func() // leaves the seat of a kind that is read for the first time

@@ -47,7 +47,9 @@ func hostPID(name string) string {
 }
 
 // clean is a pod without a finding.
-func clean(name string) string { return strings.ReplaceAll(privileged(name), "privileged: true", "privileged: false") }
+func clean(name string) string {
+	return strings.ReplaceAll(privileged(name), "privileged: true", "privileged: false")
+}
 
 const onboarded = "safety: review\npullRequests: {draft: [], limits: {open: 0, perHour: 0}}\n"
 

@@ -70,7 +70,7 @@ func fromGitHub(pull *github.PullRequest) remediate.PullRequest {
 // Open implements remediate.Forge. GitHub refuses a second pull request for
 // the same branches, so a request whose answer got lost is simply repeated.
 func (r *Repo) Open(ctx context.Context, p remediate.PullRequest) (remediate.PullRequest, error) {
-	request := &github.NewPullRequest{Title: &p.Title, Head: &p.Branch, Base: &p.Base, Body: &p.Body}
+	request := &github.NewPullRequest{Title: &p.Title, Head: &p.Branch, Base: &p.Base, Body: &p.Body, Draft: &p.Draft}
 	for n := 1; ; n++ {
 		pull, _, err := r.c.api.PullRequests.Create(repeatable(ctx), r.owner, r.name, request)
 		if err == nil {

@@ -17,8 +17,12 @@ func (r *Repo) Pull(ctx context.Context, number int) (remediate.Pull, error) {
 	if err := r.call(ctx, http.MethodGet, nil, &got, "pulls", number); err != nil {
 		return remediate.Pull{}, r.explain(fmt.Sprintf("reading pull request #%d", number), pullsRead, err)
 	}
+	return pullOf(&got), nil
+}
+
+func pullOf(got *github.PullRequest) remediate.Pull {
 	p := remediate.Pull{
-		PullRequest: fromGitHub(&got),
+		PullRequest: fromGitHub(got),
 		Author:      remediate.Account{ID: got.GetUser().GetID(), Login: got.GetUser().GetLogin(), Bot: got.GetUser().GetType() == "Bot"},
 		Draft:       got.GetDraft(),
 		Head:        remediate.Repository{ID: got.GetHead().GetRepo().GetID(), Name: got.GetHead().GetRepo().GetFullName()},
@@ -37,21 +41,21 @@ func (r *Repo) Pull(ctx context.Context, number int) (remediate.Pull, error) {
 	for _, u := range got.Assignees {
 		p.Assignees = append(p.Assignees, u.GetLogin())
 	}
-	return p, nil
+	return p
 }
 
 // OpenPulls are the open pull requests whose branch is in this very repository,
 // newest first, the newest thousand of all.
-func (r *Repo) OpenPulls(ctx context.Context) ([]remediate.PullRequest, error) {
+func (r *Repo) OpenPulls(ctx context.Context) ([]remediate.Pull, error) {
 	query := url.Values{"state": {"open"}, "sort": {"created"}, "direction": {"desc"}}
 	list, err := all[*github.PullRequest](ctx, r.c, r.path("pulls"), query)
 	if err != nil {
 		return nil, r.explain("listing the open pull requests", pullsRead, err)
 	}
-	var open []remediate.PullRequest
+	var open []remediate.Pull
 	for _, pull := range list {
 		if ours(pull, pull.GetHead().GetRef()) {
-			open = append(open, fromGitHub(pull))
+			open = append(open, pullOf(pull))
 		}
 	}
 	return open, nil

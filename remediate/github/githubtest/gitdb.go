@@ -166,6 +166,7 @@ func (s *Server) routeGit() {
 	s.on("POST", "/git/refs", "contents:write", (*Repository).createRef)
 	s.on("PATCH", "/git/refs/{ref...}", "contents:write", (*Repository).updateRef)
 	s.on("DELETE", "/git/refs/{ref...}", "contents:write", (*Repository).deleteRef)
+	s.on("GET", "/compare/{basehead}", "contents:read", (*Repository).compare)
 	s.on("GET", "/git/commits/{hash}", "contents:read", (*Repository).getCommit)
 	s.on("POST", "/git/commits", "contents:write", (*Repository).createCommit)
 	s.on("GET", "/git/trees/{hash}", "contents:read", (*Repository).getTree)
