@@ -192,6 +192,7 @@ func TestBrokenArrows(t *testing.T) {
 		{from: "report/markdown", to: "fixers", want: "it knows text"},
 		{from: "report", to: "fixers"},
 		{from: "report", to: "detect/compliance"},
+		{from: "detect/drift", to: "detect/cluster", want: "what differs does not depend"},
 		{from: "report", to: "remediate", want: "prints findings"},
 		{from: "remediate", to: "fixers/yamledit"},
 		{from: "remediate", to: "remediate/repo", want: "declares the interfaces"},

@@ -253,9 +253,11 @@ func (s *server) serve(ctx context.Context) error {
 	parts = append(parts,
 		func(ctx context.Context) error { return s.store.Work(ctx, s.work) },
 		func(ctx context.Context) error { sweeper.Run(ctx); return nil },
-		func(ctx context.Context) error { return s.bot.Watch(ctx, time.Minute) },
 		s.reloads,
 	)
+	if len(s.config.Clusters) > 0 {
+		parts = append(parts, func(ctx context.Context) error { return s.bot.Watch(ctx, time.Minute) })
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var all sync.WaitGroup

@@ -79,9 +79,6 @@ func (v *visit) live(ctx context.Context) error { return v.reconcile(ctx, true) 
 // Watch has the repositories of every cluster looked at again when it is time to
 // read it; it returns when the context ends.
 func (b *Bot) Watch(ctx context.Context, every time.Duration) error {
-	if len(b.o.Clusters) == 0 {
-		return nil
-	}
 	for ticker := time.NewTicker(every); ; {
 		select {
 		case <-ctx.Done():
