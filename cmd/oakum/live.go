@@ -103,17 +103,19 @@ func (a *app) notRead(inventory *cluster.Inventory) {
 }
 
 func (f *clusterFlags) read(ctx context.Context, untrusted string, wants manifest.Wants) (*cluster.Inventory, error) {
+	o := cluster.Options{Namespace: f.access.Namespace(), Wants: wants, Owners: f.owners, Now: time.Now}
 	if f.snapshot != "" {
-		return readSnapshot(f.snapshot)
+		return readSnapshot(f.snapshot, o)
 	}
 	config, name, err := f.access.Connect(untrusted)
 	if err != nil {
 		return nil, err
 	}
-	return cluster.Read(ctx, config, cluster.Options{Cluster: name, Namespace: f.access.Namespace(), Wants: wants, Owners: f.owners, Now: time.Now})
+	o.Cluster = name
+	return cluster.Read(ctx, config, o)
 }
 
-func readSnapshot(name string) (*cluster.Inventory, error) {
+func readSnapshot(name string, o cluster.Options) (*cluster.Inventory, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("--snapshot: %w", describe(err))
@@ -125,7 +127,7 @@ func readSnapshot(name string) (*cluster.Inventory, error) {
 			return nil, fmt.Errorf("--snapshot: %s: %w", name, err)
 		}
 	}
-	inventory, err := cluster.ReadSnapshot(r)
+	inventory, err := cluster.ReadSnapshot(r, o)
 	if err != nil {
 		return nil, fmt.Errorf("--snapshot: %s: %w", name, err)
 	}

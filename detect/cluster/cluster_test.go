@@ -74,6 +74,8 @@ func TestSet(t *testing.T) {
 	}
 }
 
+var everything = cluster.Options{Wants: func(_, _ string) bool { return true }, Owners: true}
+
 // TestSnapshot: a recording is the inventory again; what is none says so.
 func TestSnapshot(t *testing.T) {
 	t.Parallel()
@@ -87,7 +89,7 @@ func TestSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	recorded := b.String()
-	back, err := cluster.ReadSnapshot(&b)
+	back, err := cluster.ReadSnapshot(&b, everything)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +106,7 @@ func TestSnapshot(t *testing.T) {
 		strings.Replace(recorded, `"kind":"Pod"`, `"kind":""`, 1):             "it is no snapshot: item 0: it is no object",
 		strings.Replace(recorded, `{"apiVersion":"v1","kind":"Pod"`, `["`, 1): "it is no snapshot: ",
 	} {
-		if _, err := cluster.ReadSnapshot(strings.NewReader(src)); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if _, err := cluster.ReadSnapshot(strings.NewReader(src), everything); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%.60q: %v, want %s", src, err, want)
 		}
 	}

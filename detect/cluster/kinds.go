@@ -27,6 +27,12 @@ func (k kind) String() string {
 	return k.Group + "/" + k.name
 }
 
+// wanted tells whether objects of the kind are read.
+func (k kind) wanted(wants func(apiVersion, kind string) bool) bool {
+	id := k.Group + "/" + k.name
+	return !never[id] && (alwaysRead[id] || wants(k.apiVersion(), k.name))
+}
+
 // root is where the API server serves the group and version.
 func (k kind) root() string {
 	if k.Group == "" {
@@ -81,8 +87,7 @@ func kinds(client discovery.DiscoveryInterface, wants func(apiVersion, kind stri
 		}
 		for _, r := range list.APIResources {
 			k := kind{gv.WithResource(r.Name), r.Kind, r.Namespaced}
-			id := gv.Group + "/" + r.Kind
-			if strings.Contains(r.Name, "/") || never[id] || !slices.Contains(r.Verbs, "list") || !alwaysRead[id] && !wants(k.apiVersion(), r.Kind) {
+			if strings.Contains(r.Name, "/") || !slices.Contains(r.Verbs, "list") || !k.wanted(wants) {
 				continue
 			}
 			out = append(out, k)

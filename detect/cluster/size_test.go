@@ -60,6 +60,7 @@ func BenchmarkRead(b *testing.B) {
 			b.ReportMetric(float64(heap()-before)/float64(pods), "B/pod")
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*pods), "ns/pod")
 			b.ReportMetric(float64(len(src))/float64(pods), "JSON-B/pod")
+			runtime.KeepAlive(src)
 			runtime.KeepAlive(kept)
 		})
 	}

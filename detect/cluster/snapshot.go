@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // maxSnapshot bounds what is read of a recording, in bytes: of some 100,000 objects.
@@ -54,16 +56,21 @@ func (i *Inventory) Write(w io.Writer) error {
 	return nil
 }
 
-// ReadSnapshot reads what Write wrote, one object at a time. Objects share what
-// they have in common: nothing below the top two levels may be changed.
-func ReadSnapshot(r io.Reader) (*Inventory, error) {
+// ReadSnapshot reads of what Write wrote what Read would read of the cluster,
+// one object at a time.
+func ReadSnapshot(r io.Reader, o Options) (*Inventory, error) {
 	limited := &io.LimitedReader{R: r, N: maxSnapshot + 1}
 	var objects []map[string]any
-	members, err := readList(limited, newDecoder(true), func(o map[string]any) error {
-		if text(o["apiVersion"]) == "" || text(o["kind"]) == "" {
+	members, err := readList(limited, newDecoder(o.Owners), func(object map[string]any) error {
+		k := kind{name: text(object["kind"])}
+		gv, err := schema.ParseGroupVersion(text(object["apiVersion"]))
+		if err != nil || gv.Version == "" || k.name == "" {
 			return errNoObject
 		}
-		objects = append(objects, o)
+		k.GroupVersionResource = gv.WithResource("")
+		if k.wanted(o.Wants) && (o.Namespace == "" || metadataOf(object, "namespace") == o.Namespace || metadataOf(object, "namespace") == "") {
+			objects = append(objects, trim(k, object, o.Owners))
+		}
 		return nil
 	})
 	if limited.N == 0 {

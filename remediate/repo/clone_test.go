@@ -261,7 +261,7 @@ func TestPush(t *testing.T) {
 			}
 			git(t, dir, "fsck", "--strict")
 			tip, err := clone().Tip(ctx, p.Branch)
-			if want := (remediate.Tip{Hash: first, Ours: true, Digest: p.Digest()}); tip != want || err != nil {
+			if want := (remediate.Tip{Hash: first, Ours: true, Digest: p.Digest(), Base: p.BaseCommit}); tip != want || err != nil {
 				t.Fatalf("tip %+v, %v; want %+v", tip, err, want)
 			}
 

@@ -64,7 +64,7 @@ func TestLocalCommits(t *testing.T) {
 	}
 
 	tip, err := local.Tip(ctx, "oakum/fix")
-	if want := (remediate.Tip{Hash: hash, Ours: true, Digest: p.Digest()}); tip != want || err != nil {
+	if want := (remediate.Tip{Hash: hash, Ours: true, Digest: p.Digest(), Base: p.BaseCommit}); tip != want || err != nil {
 		t.Errorf("after: %+v, %v; want %+v", tip, err, want)
 	}
 	again, err := open(t, dir).Local().Commit(ctx, p, tip)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -98,6 +99,9 @@ func (f *filler) create(ctx context.Context, o map[string]any, uids map[string]s
 	m.SetUID("")
 	m.SetResourceVersion("")
 	m.SetManagedFields(nil)
+	if s, ok := object.(*corev1.Service); ok && s.Spec.ClusterIP != corev1.ClusterIPNone {
+		s.Spec.ClusterIP, s.Spec.ClusterIPs = "", nil // no two may have the same
+	}
 	owners := m.GetOwnerReferences()
 	for i, owner := range owners {
 		for _, known := range []map[string]string{uids, f.nodes} {
