@@ -162,6 +162,7 @@ func TestForkIsReadOnly(t *testing.T) {
 
 func TestQueueIsAnswered(t *testing.T) {
 	w := newWorld(t, map[string]string{".oakum.yaml": onboarded})
+	w.Git("branch", "gh-readonly-queue/main/pr-1-abc", "main")
 	head := w.Commit("gh-readonly-queue/main/pr-1-abc", "merge", map[string]string{"b/pod.yaml": privileged("b")})
 	w.do(store.Queue, head, store.Ask{Commit: head, Ref: "refs/heads/gh-readonly-queue/main/pr-1-abc"})
 	if c := w.check(head); c.Conclusion != "failure" {

@@ -180,6 +180,7 @@ func (w *world) do(kind store.Kind, key string, ask store.Ask) {
 // push commits and reconciles as after a push.
 func (w *world) push(files map[string]string) {
 	w.t.Helper()
+	w.pass(time.Second)
 	commit := w.Commit("main", "a push", files)
 	w.do(store.Reconcile, "", store.Ask{Commit: commit})
 }

@@ -39,9 +39,9 @@ func workload(name string, privileged bool) *appsv1.Deployment {
 	}
 }
 
-// change makes a bit of everything happen that a watch may miss: objects come,
+// changeAll makes a bit of everything happen that a watch may miss: objects come,
 // change and go. round tells one time from another.
-func change(ctx context.Context, t *testing.T, config *rest.Config, round int) {
+func changeAll(ctx context.Context, t *testing.T, config *rest.Config, round int) {
 	t.Helper()
 	c := kubernetes.NewForConfigOrDie(config)
 	try := func(err error) {
@@ -106,7 +106,7 @@ func TestWatchReader(t *testing.T) {
 	began := time.Now()
 	config := account(ctx, t, server.Config)
 	w := watch(ctx, t, config)
-	change(ctx, t, server.Config, 0)
+	changeAll(ctx, t, server.Config, 0)
 	w.appears(ctx, t, "privileged-container Deployment shop/new-0")
 	w.right(ctx, t, config)
 	w.watcher.Close() // what is being answered is in no log
@@ -207,7 +207,7 @@ func TestWatchRestart(t *testing.T) {
 	// In the middle of a watch, again and again.
 	for round := range 3 {
 		broken.set(unreachable, nil)
-		change(ctx, t, server.Config, round)
+		changeAll(ctx, t, server.Config, round)
 		server.Kill(t)
 		until(ctx, t, "word of what is stale", func() bool { return len(w.watcher.Stale()) > 20 })
 		for _, s := range w.watcher.Stale() {
@@ -238,7 +238,7 @@ func TestWatchExpired(t *testing.T) {
 	for round := range 2 {
 		broken.set(unreachable, nil)
 		broken.cut()
-		change(ctx, t, server.Config, round)
+		changeAll(ctx, t, server.Config, round)
 		compact(ctx, t, server.Etcd)
 		server.Kill(t) // what the API server remembers goes with it
 		server.Start(t)
@@ -329,7 +329,7 @@ func TestWatchFaults(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			broken.set(test.fault, test.body)
 			broken.cut()
-			change(ctx, t, server.Config, round)
+			changeAll(ctx, t, server.Config, round)
 			before := broken.count("/apis/apps/v1/deployments")
 			until(ctx, t, "another try", func() bool { return broken.count("/apis/apps/v1/deployments") > before+1 })
 			if test.stale != "" {
@@ -378,7 +378,7 @@ func TestWatchToken(t *testing.T) {
 		return apierrors.IsUnauthorized(err)
 	})
 	broken.cut()
-	change(ctx, t, server.Config, 0)
+	changeAll(ctx, t, server.Config, 0)
 	until(ctx, t, "word of what is stale", func() bool {
 		for _, s := range w.watcher.Stale() {
 			if s.Kind == "apps/Deployment" && strings.Contains(s.Reason, "Unauthorized") {
@@ -455,14 +455,14 @@ func TestWatchTwo(t *testing.T) {
 	readingOther, _ := other.reading(ctx, t)
 	first, second := watch(ctx, t, readingOne), watch(ctx, t, readingOther)
 	one.Kill(t)
-	change(ctx, t, other.Config, 0)
+	changeAll(ctx, t, other.Config, 0)
 	second.appears(ctx, t, "privileged-container Deployment shop/new-0")
 	until(ctx, t, "word of what is stale", func() bool { return len(first.watcher.Stale()) > 20 })
 	if stale := second.watcher.Stale(); len(stale) > 0 {
 		t.Errorf("stale where nothing is wrong: %v", stale)
 	}
 	one.Start(t)
-	change(ctx, t, one.Config, 1000)
+	changeAll(ctx, t, one.Config, 1000)
 	first.appears(ctx, t, "privileged-container Deployment shop/new-1000")
 	first.right(ctx, t, one.Config)
 	second.right(ctx, t, other.Config)
