@@ -39,7 +39,7 @@ func number(name string) int64 {
 func teams(d *description, slugs []string) []any {
 	all := []any{}
 	for _, slug := range slugs {
-		all = append(all, d.sample("team-simple", object{"slug": slug, "name": slug, "id": number(slug)}))
+		all = append(all, d.sample("team", object{"slug": slug, "name": slug, "id": number(slug), "parent": nil}))
 	}
 	return all
 }
