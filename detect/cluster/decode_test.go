@@ -105,7 +105,10 @@ func TestDecodeBounds(t *testing.T) {
 		{`{"items":[{"a":1},`, "item 1: the text ends in the middle: unexpected EOF"},
 		{`{"items":[]`, "the text ends in the middle: unexpected EOF"},
 		{`{"items":[{"a":1}{"b":2}]}`, `it is no JSON: '{' instead of one of ",]"`},
-		{`{"items":[]}`, ""}, {`{"items":null}`, ""}, {`{}`, ""}, {"  {\n} ", ""},
+		{`{"items":[]}`, ""},
+		{`{"items":null}`, ""},
+		{`{}`, ""},
+		{"  {\n} ", ""},
 	} {
 		_, _, err := read(strings.NewReader(c.src), newDecoder(false))
 		if fmt.Sprint(err) != c.want && (err != nil || c.want != "") {
