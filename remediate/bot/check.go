@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/remediate"
 )
@@ -210,13 +209,4 @@ func (c *comparison) comment(pushable bool, suggested map[string]bool) string {
 	}
 	b.WriteString("\n`/oakum help` lists the commands.\n")
 	return b.String()
-}
-
-// fingerprints of findings, sorted.
-func fingerprints(findings []*detect.Finding) []string {
-	var out []string
-	for _, f := range findings {
-		out = append(out, f.Fingerprint)
-	}
-	return sortedUnique(out)
 }
