@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -281,6 +282,9 @@ func (p *process) start(t *testing.T) {
 	p.cmd.Env = append(os.Environ(), "OAKUM_LOAD_STORE="+p.store, "OAKUM_LOAD_HUB="+p.hub, "OAKUM_LOAD_NAME="+p.name)
 	p.cmd.ExtraFiles = []*os.File{p.socket}
 	p.cmd.Stderr = os.Stderr
+	if _, err := p.cmd.StdinPipe(); err != nil { // its end tells that the test has died
+		t.Error(err)
+	}
 	if err := p.cmd.Start(); err != nil {
 		t.Error(err)
 	}
@@ -315,9 +319,13 @@ func (p *process) post(event, body string) bool {
 
 // replica is the process: a handler on the socket that it was given, and workers.
 func replica() error {
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
 	ctx := context.Background()
 	s, err := store.Open(ctx, os.Getenv("OAKUM_LOAD_STORE"), store.Options{
-		Workers: 8, Lease: 3 * time.Second, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+		Workers: 8, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {
 		return err

@@ -29,10 +29,11 @@ var errClaimLost = errors.New("the claim on the repository is lost: this process
 func (s *Store) join(ctx context.Context) (*member, error) {
 	m := &member{store: s, id: rand.Text()}
 	m.ctx, m.end = context.WithCancelCause(context.WithoutCancel(ctx))
-	begin := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, s.options.Lease/2)
+	ctx, cancel := context.WithTimeout(ctx, 2*s.options.Lease)
 	defer cancel()
+	var begin time.Time
 	err := s.write(ctx, func(ctx context.Context, q querier) error {
+		begin = time.Now()
 		_, err := q.ExecContext(ctx, `INSERT INTO process (id, beat) VALUES ($1, @now)`, m.id)
 		return err
 	})
@@ -45,7 +46,8 @@ func (s *Store) join(ctx context.Context) (*member, error) {
 }
 
 // remaining is how long this process may work when it renewed its row at a time,
-// which is not before the row was written.
+// which is taken just before the statement: what came before, such as waiting
+// for other writers, takes nothing from it.
 func (m *member) remaining(renewed time.Time) time.Duration {
 	return m.store.options.Lease*2/3 - time.Since(renewed)
 }
@@ -60,12 +62,12 @@ func (m *member) keep() {
 			return
 		case <-tick.C:
 		}
-		begin := time.Now()
-		if err := m.beat(); err != nil {
+		at, err := m.beat()
+		if err != nil {
 			m.store.options.Logger.WarnContext(m.ctx, "renewing the claims of this process failed", "error", err)
 			continue
 		}
-		if !m.renewed(begin) {
+		if !m.renewed(at) {
 			return
 		}
 		if err := m.bury(); err != nil {
@@ -85,26 +87,24 @@ func (m *member) renewed(at time.Time) bool {
 	return true
 }
 
-func (m *member) beat() error {
-	ctx, cancel := context.WithTimeout(m.ctx, m.store.options.Lease/2)
-	defer cancel()
+func (m *member) beat() (at time.Time, err error) {
 	var n int64
-	err := m.store.write(ctx, func(ctx context.Context, q querier) (err error) {
+	err = m.store.write(m.ctx, func(ctx context.Context, q querier) (err error) {
+		at = time.Now()
 		n, err = affected(q.ExecContext(ctx, `UPDATE process SET beat = @now WHERE id = $1`, m.id))
 		return err
 	})
 	if err == nil && n == 0 {
 		m.end(errClaimLost)
 	}
-	return err
+	return at, err
 }
 
 // bury deletes processes that were silent for a lease. Two looks must agree: a
 // clock that was set forward makes everybody look dead at once, and by the second
 // look the living have renewed their rows.
 func (m *member) bury() error {
-	ctx, cancel := context.WithTimeout(m.ctx, m.store.options.Lease/2)
-	defer cancel()
+	ctx := m.ctx // which ends, should this take too long to renew the claims
 	rows, err := m.store.read().QueryContext(ctx, `SELECT id, beat FROM process WHERE id <> $1 AND beat < @now - $2`,
 		m.id, m.store.options.Lease.Milliseconds())
 	if err != nil {

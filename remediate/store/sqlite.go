@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
@@ -25,16 +26,17 @@ type sqlite struct {
 	done           sync.WaitGroup
 }
 
-// job is a function that is to run in a transaction.
+// job is a function that is to run in a transaction, unless its caller has gone
+// before it begins.
 type job struct {
-	ctx   context.Context
 	run   func(context.Context, querier) error
-	reply chan error // buffered
+	taken *atomic.Bool // by the writer, which runs it, or by the caller, who gives up
+	reply chan error   // buffered
 }
 
 const (
 	maxBatch     = 100
-	batchTimeout = 30 * time.Second
+	batchTimeout = 10 * time.Second
 )
 
 func sqliteDialect() dialect {
@@ -88,7 +90,7 @@ func (s *sqlite) close() error {
 }
 
 func (s *sqlite) write(ctx context.Context, run func(context.Context, querier) error) error {
-	j := job{ctx, run, make(chan error, 1)}
+	j := job{run, new(atomic.Bool), make(chan error, 1)}
 	select {
 	case s.jobs <- j:
 	case <-ctx.Done():
@@ -99,8 +101,11 @@ func (s *sqlite) write(ctx context.Context, run func(context.Context, querier) e
 	select {
 	case err := <-j.reply:
 		return err
-	case <-ctx.Done(): // it may be written or not: whoever asks again will see
-		return fmt.Errorf("waiting for the database: %w", ctx.Err())
+	case <-ctx.Done():
+		if j.taken.CompareAndSwap(false, true) {
+			return fmt.Errorf("waiting for the database: %w", ctx.Err())
+		}
+		return <-j.reply // it runs, and not for long
 	}
 }
 
@@ -138,7 +143,7 @@ func (s *sqlite) batch(batch []job) {
 	errs := make([]error, len(batch))
 	err := s.transaction(ctx, func(tx querier) error {
 		for i, j := range batch {
-			if errs[i] = j.ctx.Err(); errs[i] != nil {
+			if !j.taken.CompareAndSwap(false, true) {
 				continue
 			}
 			if _, err := tx.ExecContext(ctx, "SAVEPOINT job"); err != nil {

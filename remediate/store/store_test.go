@@ -286,7 +286,7 @@ func TestDeadProcess(t *testing.T) {
 		if _, err := turn.settle(t.Context(), m, nil, false); !errors.Is(err, errClaimLost) && !errors.Is(err, context.Canceled) {
 			t.Errorf("the dead settles: %v", err)
 		}
-		if err := m.beat(); err == nil {
+		if _, err := m.beat(); err == nil {
 			t.Error("the dead beats")
 		}
 		// What was buried claims nothing, though nobody else does.

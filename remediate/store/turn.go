@@ -35,7 +35,7 @@ func (t *turn) run(stop, work context.Context, m *member, handle Handler) {
 	t.store.stir()
 }
 
-// do calls the handler; a panic is an error of the task.
+// do calls the handler, if there is time; a panic is an error of the task.
 func (t *turn) do(ctx context.Context, handle Handler) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -44,6 +44,9 @@ func (t *turn) do(ctx context.Context, handle Handler) (err error) {
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	return handle(ctx, t.repository, t.task)
 }
 
