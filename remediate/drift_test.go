@@ -69,12 +69,12 @@ func TestDriftApplied(t *testing.T) {
 		known   bool // the older commit is here
 		want    string
 	}{
-		"as Git says":                             {fleet(head, "new", team), false, ""},
-		"changed":                                 {fleet(head, "debug", team), false, "data.level new debug"},
-		"without what Flux adds":                  {fleet(head, "new", nil), false, "metadata.labels.team x <nil>"},
-		"waiting, and the commit is not here":     {fleet(older, "old", team), false, "left out: Flux Kustomization flux-system/apps applied commit bbbbbbbbbbbb, which is not here; the tree is at aaaaaaaaaaaa"},
-		"waiting":                                 {fleet(older, "old", team), true, ""},
-		"waiting, and changed":                    {fleet(older, "debug", team), true, "data.level old debug at " + older},
+		"as Git says":                         {fleet(head, "new", team), false, ""},
+		"changed":                             {fleet(head, "debug", team), false, "data.level new debug"},
+		"without what Flux adds":              {fleet(head, "new", nil), false, "metadata.labels.team x <nil>"},
+		"waiting, and the commit is not here": {fleet(older, "old", team), false, "left out: Flux Kustomization flux-system/apps applied commit bbbbbbbbbbbb, which is not here; the tree is at aaaaaaaaaaaa"},
+		"waiting":                             {fleet(older, "old", team), true, ""},
+		"waiting, and changed":                {fleet(older, "debug", team), true, "data.level old debug at " + older},
 		"waiting, and changed to what is to come": {fleet(older, "new", team), true, "data.level old new at " + older},
 	} {
 		t.Run(name, func(t *testing.T) {
