@@ -63,6 +63,8 @@ type world struct {
 	hub   *github.Hub
 	log   *safeBuffer
 	dir   string
+
+	clusters []*bot.Cluster
 }
 
 // safeBuffer is what was logged.
@@ -135,7 +137,7 @@ func (w *world) restart() {
 		w.t.Fatal(err)
 	}
 	w.bot, err = bot.New(bot.Options{
-		Hub: hosts{w.hub}, Store: w.store, Library: bot.Library{Policies: all}, Dir: filepath.Join(w.dir, "copies"), Key: []byte(strings.Repeat("k", 32)),
+		Hub: hosts{w.hub}, Store: w.store, Library: bot.Library{Policies: all}, Dir: filepath.Join(w.dir, "copies"), Key: []byte(strings.Repeat("k", 32)), Clusters: w.clusters,
 		Access: repo.Access{Pause: w.clock.Sleep}, Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock.Now,
 	})
 	if err != nil {
