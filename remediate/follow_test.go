@@ -108,7 +108,9 @@ func TestFollow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chosen := slices.DeleteFunc(slices.Clone(all), func(p *policy.Policy) bool { return p.Name != "privileged-container" && p.Name != "kubernetes-end-of-life" })
+	chosen := slices.DeleteFunc(slices.Clone(all), func(p *policy.Policy) bool {
+		return p.Name != "privileged-container" && p.Name != "kubernetes-end-of-life"
+	})
 	pod := "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop}\nspec:\n  containers:\n  - {name: main, image: \"shop/web:1\"}\n"
 	tree := fstest.MapFS{"apps/web.yaml": {Data: []byte(pod)}, "later/pods/web.yaml": {Data: []byte("# moved\n" + pod)}}
 	f := &followed{t: t, day: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), version: "v1.34.1", objects: map[string]map[string]any{}}
