@@ -209,9 +209,19 @@ func (v *visit) tick(ctx context.Context, t store.Task) error {
 	if err != nil {
 		return store.Park(err)
 	}
-	issue, err := v.issue(ctx)
-	if err != nil || issue == nil || issue.Number != number || len(v.ticked(issue.Body)) == 0 {
+	ask, err := asked(t)
+	if err != nil {
 		return err
+	}
+	issue, err := v.issue(ctx)
+	if err != nil || issue == nil || issue.Number != number {
+		return err
+	}
+	if err := lags(t, ask.Updated, issue.Updated); err != nil {
+		return err
+	}
+	if len(v.ticked(issue.Body)) == 0 {
+		return nil
 	}
 	return v.reconcile(ctx, slices.ContainsFunc(v.ticked(issue.Body), func(t tick) bool { return t.what == markAgain }))
 }

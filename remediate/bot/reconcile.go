@@ -59,6 +59,7 @@ func (v *visit) converge(ctx context.Context, full bool) (next time.Time, err er
 	} else if err != nil {
 		return next, err
 	}
+	v.seen = r.head
 	tree, err := v.tree(ctx, r.head)
 	if err != nil {
 		return next, err
@@ -90,10 +91,10 @@ func (v *visit) converge(ctx context.Context, full bool) (next time.Time, err er
 		func(ctx context.Context) error { return r.dashboard(ctx, r.overview()) },
 	} {
 		if err := step(ctx); err != nil {
-			return next, errors.Join(append(r.failed, err)...)
+			return next, together(append(r.failed, err))
 		}
 	}
-	return r.next, errors.Join(r.failed...)
+	return r.next, together(r.failed)
 }
 
 // list finds oakum's open pull requests.
@@ -424,6 +425,13 @@ func (v *visit) follow(ctx context.Context, t store.Task) error {
 	}
 	if !v.ours(pull) {
 		return nil
+	}
+	ask, err := asked(t)
+	if err != nil {
+		return err
+	}
+	if err := lags(t, ask.Updated, pull.Updated); err != nil {
+		return err
 	}
 	for key, p := range v.memory.groups {
 		if remediate.BranchName(key) == pull.Branch {

@@ -31,6 +31,7 @@ type visit struct {
 	login  string
 	app    int64
 	again  []string // branches that a person wants to be made anew
+	seen   string   // head of the base branch that was looked at
 }
 
 // visit meets a repository where it is now, whatever it was called before.

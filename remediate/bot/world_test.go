@@ -63,6 +63,8 @@ type world struct {
 	hub   *github.Hub
 	log   *safeBuffer
 	dir   string
+
+	maxBytes int64 // of a copy of a repository; 0: as it comes
 }
 
 // safeBuffer is what was logged.
@@ -135,7 +137,7 @@ func (w *world) restart() {
 		w.t.Fatal(err)
 	}
 	w.bot, err = bot.New(bot.Options{
-		Hub: hosts{w.hub}, Store: w.store, Library: bot.Library{Policies: all}, Dir: filepath.Join(w.dir, "copies"), Key: []byte(strings.Repeat("k", 32)),
+		Hub: hosts{w.hub}, Store: w.store, Library: bot.Library{Policies: all}, Dir: filepath.Join(w.dir, "copies"), MaxBytes: w.maxBytes, Key: []byte(strings.Repeat("k", 32)),
 		Access: repo.Access{Pause: w.clock.Sleep}, Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock.Now,
 	})
 	if err != nil {
@@ -160,14 +162,19 @@ func (w *world) repository() store.Repository {
 	return store.Repository{ID: w.ID, Installation: w.Installation().ID, Name: w.FullName()}
 }
 
-// try does a task and gives its error.
-func (w *world) try(kind store.Kind, key string, ask store.Ask) error {
+func (w *world) task(kind store.Kind, key string, ask store.Ask) store.Task {
 	w.t.Helper()
 	data, err := json.Marshal(ask)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return w.bot.Work(w.t.Context(), w.repository(), store.Task{Repository: w.repository(), Kind: kind, Key: key, Data: data})
+	return store.Task{Repository: w.repository(), Kind: kind, Key: key, Data: data}
+}
+
+// try does a task and gives its error.
+func (w *world) try(kind store.Kind, key string, ask store.Ask) error {
+	w.t.Helper()
+	return w.bot.Work(w.t.Context(), w.repository(), w.task(kind, key, ask))
 }
 
 func (w *world) do(kind store.Kind, key string, ask store.Ask) {
