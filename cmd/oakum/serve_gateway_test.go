@@ -29,10 +29,10 @@ type gateway struct {
 	url      string // for GitHub
 
 	mu      sync.Mutex
-	known   []*event
+	known   []*event // those that ask for something
 	pending []*event // not sent on yet
 	held    bool     // in a storm, which takes from pending itself
-	sent    []*letter
+	sent    []letter
 	flying  atomic.Int64 // not acknowledged yet
 	again   atomic.Int64 // attempts that were not
 }
@@ -41,6 +41,7 @@ type gateway struct {
 type event struct {
 	header http.Header
 	body   []byte
+	known  bool
 }
 
 // letter is one body, which a replica said that it keeps.
@@ -64,10 +65,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		g.t.Errorf("reading a delivery: %v", err)
 	}
-	e := &event{r.Header.Clone(), body}
+	e := &event{header: r.Header.Clone(), body: body}
 	e.header.Del("Content-Length")
 	g.mu.Lock()
-	g.known = append(g.known, e)
 	if g.held {
 		g.pending = append(g.pending, e)
 	} else {
@@ -134,7 +134,11 @@ func (g *gateway) post(l letter, guid string) {
 			switch {
 			case status == http.StatusAccepted:
 				g.mu.Lock()
-				g.sent = append(g.sent, &l)
+				g.sent = append(g.sent, l)
+				if !l.of.known {
+					l.of.known = true
+					g.known = append(g.known, l.of)
+				}
 				g.mu.Unlock()
 				return
 			case status == http.StatusNoContent:
@@ -213,9 +217,9 @@ func (g *gateway) lost() (distinct, lost int) {
 		})
 	}
 	for _, l := range sent {
-		if !seen[*l] {
-			seen[*l] = true
-			letters <- *l
+		if !seen[l] {
+			seen[l] = true
+			letters <- l
 		}
 	}
 	close(letters)

@@ -301,6 +301,7 @@ func TestServeRefuses(t *testing.T) {
 		{[]string{}, "nothing to look after"},
 		{[]string{"--repository", "a/b"}, "there is no webhook secret"},
 		{[]string{"--repository", "a/b", "--webhook-secret", short}, "has 7 bytes, and at least 32 are needed"},
+		{[]string{"--repository", "a/b", "--exclude", "x"}, "--exclude is not for serve: every repository has a .oakum.yaml of its own"},
 		{[]string{"--app", "1"}, "needs both its ID (--app) and its private key"},
 		{[]string{"--repository", "a/b", "--listen", "nowhere"}, "want host:port"},
 	} {

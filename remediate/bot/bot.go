@@ -24,6 +24,15 @@ import (
 type Library struct {
 	Policies []*policy.Policy // strict ones included
 	Safety   policy.Safety    // where a repository says nothing; empty: evidence
+	Only     []string         // names of those whose findings are asked for; empty: all
+	Least    policy.Severity  // findings that are less bad are not told; empty: all are
+}
+
+// selected are those of a repository's policies whose findings are asked for.
+func (l *Library) selected(all []*policy.Policy) []*policy.Policy {
+	return slices.DeleteFunc(slices.Clone(all), func(p *policy.Policy) bool {
+		return len(l.Only) > 0 && !slices.Contains(l.Only, p.Name) || l.Least != "" && !p.Worst().AtLeast(l.Least)
+	})
 }
 
 // Options of New.

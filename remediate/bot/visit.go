@@ -162,7 +162,7 @@ func (v *visit) settingsOf(ctx context.Context, src []byte) (remediate.Settings,
 	if o.Policies, err = config.Apply(library.Policies); err != nil {
 		return remediate.Settings{}, &configError{err}
 	}
-	o.Selected = o.Policies
+	o.Selected, o.Least = library.selected(o.Policies), library.Least
 	if o.Kubernetes, err = config.Minor(); err != nil {
 		return remediate.Settings{}, &configError{err}
 	}
