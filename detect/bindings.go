@@ -37,6 +37,12 @@ func subjectsOf(r *manifest.Resource) []subject {
 			if name != "" {
 				out = append(out, subject{namespace, name})
 			}
+		case "User":
+			if account, ok := strings.CutPrefix(name, "system:serviceaccount:"); ok {
+				if namespace, account, ok := strings.Cut(account, ":"); ok && account != "" {
+					out = append(out, subject{namespace, account})
+				}
+			}
 		case "Group":
 			switch namespace, all := strings.CutPrefix(name, "system:serviceaccounts"); {
 			case all:

@@ -12,8 +12,9 @@ import (
 // finding of both is the tree's, since it is mended there; one that only the
 // cluster has points to the place in the tree that decides its object, if
 // there is one. Source tells that place, nil where
-// nobody looked.
+// nobody looked. The findings of the tree are left as they are.
 func Join(git, live Result, source func(*manifest.Resource) *trace.Source) Result {
+	git.Findings, git.Exempted = copied(git.Findings), copied(git.Exempted)
 	out := git
 	known := map[place]*Finding{}
 	said := map[saying]*Finding{}
@@ -27,8 +28,8 @@ func Join(git, live Result, source func(*manifest.Resource) *trace.Source) Resul
 		var rest []*Finding
 		for _, f := range findings {
 			s := source(f.Resource)
-			f.Source = s
 			if s == nil || s.Resource == nil {
+				f.Source = s
 				rest = append(rest, f)
 				continue
 			}
@@ -37,20 +38,17 @@ func Join(git, live Result, source func(*manifest.Resource) *trace.Source) Resul
 				same = said[sayingOf(f)]
 			}
 			if same != nil && s.Owner == "" {
-				same.Live, same.Source, same.Twins = true, f.Source, append(same.Twins, f)
+				f.Source = s
+				same.Live, same.Source, same.Twins = true, s, append(same.Twins, f)
 				continue
 			}
-			path := f.Field
-			if s.Owner != "" {
-				path = nil // of another object
-			}
-			f.Position = s.Resource.Position(path)
+			f.Decided(s)
 			rest = append(rest, f)
 		}
 		return rest
 	}
-	out.Findings = append(slices.Clone(git.Findings), only(live.Findings)...)
-	out.Exempted = append(slices.Clone(git.Exempted), only(live.Exempted)...)
+	out.Findings = append(git.Findings, only(live.Findings)...)
+	out.Exempted = append(git.Exempted, only(live.Exempted)...)
 	out.NotEvaluated = slices.Concat(git.NotEvaluated, live.NotEvaluated)
 	out.Errors = slices.Concat(git.Errors, live.Errors)
 	out.Judged = map[*policy.Policy]int{}
@@ -61,6 +59,32 @@ func Join(git, live Result, source func(*manifest.Resource) *trace.Source) Resul
 	}
 	slices.SortStableFunc(out.Findings, byPosition)
 	return out
+}
+
+// copied are findings of which more can be said: the others may be joined with
+// another cluster, or with this one again.
+func copied(findings []*Finding) []*Finding {
+	out := make([]*Finding, len(findings))
+	for i, f := range findings {
+		same := *f
+		same.Twins = slices.Clone(f.Twins)
+		out[i] = &same
+	}
+	return out
+}
+
+// Decided notes what decides the live object that a finding is about, and
+// points to it if it is in the tree.
+func (f *Finding) Decided(by *trace.Source) {
+	f.Source = by
+	if by == nil || by.Resource == nil {
+		return
+	}
+	path := f.Field
+	if by.Owner != "" {
+		path = nil // of another object
+	}
+	f.Position = by.Resource.Position(path)
 }
 
 // place is where a policy is broken, whatever the object is called there.

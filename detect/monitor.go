@@ -80,11 +80,11 @@ func NewMonitor(set *manifest.Set, o Options) *Monitor {
 	return m
 }
 
-// Reset judges everything anew in another way: on another day, for another
-// version of Kubernetes, or of another provider.
-func (m *Monitor) Reset(o Options) Delta {
+// Reset judges a set anew, in another way: on another day, for another version
+// of Kubernetes, or of another provider.
+func (m *Monitor) Reset(set *manifest.Set, o Options) Delta {
 	before := m.sites
-	m.reset(m.Set(), o)
+	m.reset(set, o)
 	var d Delta
 	for path := range m.sites {
 		if before[path] == nil {

@@ -182,7 +182,7 @@ func (w *world) run(t *testing.T, steps int) {
 		if w.IntN(50) == 0 {
 			w.o.Today = day(w.IntN(5) + 1)
 			w.options()
-			delta, happened = m.Reset(w.o), []string{"other options"}
+			delta, happened = m.Reset(m.Set(), w.o), []string{"other options"}
 		} else {
 			changes := w.happen()
 			for _, c := range changes {

@@ -35,6 +35,10 @@ func (l *Live) observe(f *detect.Finding, r policy.Repair, fix *Fix) *Held {
 	if held := l.careful(f, r, fix); held != nil {
 		return held
 	}
+	if held := l.token(f, fix); held != nil {
+		return held
+	}
+	l.bold(f, r, fix)
 	running := l.containers(f)
 	if len(running) == 0 || len(fix.Edits) == 0 {
 		return nil
@@ -65,6 +69,52 @@ func (l *Live) careful(f *detect.Finding, git policy.Repair, fix *Fix) *Held {
 			return &Held{Finding: f, Reason: HeldManual, Detail: because}
 		}
 		fix.Safety, fix.Evidence = r.Safety, []Evidence{{"running", because}}
+	}
+	return nil
+}
+
+// bold takes the cluster's word where the manifests leave a fix to a person only
+// because they say nothing more, and the cluster does, of which all was read.
+func (l *Live) bold(f *detect.Finding, git policy.Repair, fix *Fix) {
+	if git.Known || fix.Safety != policy.Review || len(f.Twins) == 0 || !l.Running.Rights() {
+		return
+	}
+	because := ""
+	for _, twin := range f.Twins {
+		r, err := twin.Violation.Repair()
+		if err != nil || !r.Known || !r.Safety.Within(policy.Evidence) {
+			return
+		}
+		because = r.Because
+	}
+	fix.Safety, fix.Evidence = policy.Evidence, []Evidence{{"running", because}}
+}
+
+// token looks whether containers were seen to read the token that a fix takes away.
+func (l *Live) token(f *detect.Finding, fix *Fix) *Held {
+	if !slices.ContainsFunc(fix.Edits, func(e policy.Edit) bool {
+		return last(e.Path) == "automountServiceAccountToken" && e.Value == false
+	}) {
+		return nil
+	}
+	watched := 0
+	for _, o := range l.Objects(f.Resource) {
+		for _, c := range l.Running.Of(o, "") {
+			profile := l.Running.Profile(o, c.Name)
+			if profile == nil {
+				return nil
+			}
+			watched++
+			for _, open := range list(profile["opens"]) {
+				m, _ := open.(map[string]any)
+				if name, _ := m["path"].(string); strings.HasPrefix(strings.TrimPrefix(name, "/var"), "/run/secrets/kubernetes.io/serviceaccount") {
+					return &Held{Finding: f, Reason: HeldManual, Detail: fmt.Sprintf("Kubescape saw container %q read the token: %s", c.Name, name)}
+				}
+			}
+		}
+	}
+	if watched > 0 && fix.Safety == policy.Review {
+		fix.Safety, fix.Evidence = policy.Evidence, []Evidence{{"observed", "Kubescape watched every container of the pod, and none read the token"}}
 	}
 	return nil
 }

@@ -32,6 +32,23 @@ type DriftOptions struct {
 	Apply func(trace.Desired, *manifest.Resource) (map[string]any, error)
 }
 
+// Everything is what a tree is asked for to be compared with a cluster.
+func Everything(string, string) bool { return true }
+
+// DriftWants are the kinds of a cluster that policies ask for or the tree has,
+// and those that explain what differs.
+func (p *Project) DriftWants() manifest.Wants {
+	type kind struct{ group, kind string }
+	has := map[kind]bool{{"apiextensions.k8s.io", "CustomResourceDefinition"}: true, {"keda.sh", "ScaledObject"}: true}
+	for r := range p.Set.Resources {
+		has[kind{r.Group(), r.Kind}] = true
+	}
+	judged := p.Settings.LiveWants()
+	return func(apiVersion, name string) bool {
+		return has[kind{manifest.GroupOf(apiVersion), name}] || judged(apiVersion, name)
+	}
+}
+
 // maxCommits bounds how many commits of a repository are read for one comparison.
 const maxCommits = 20
 
@@ -63,7 +80,7 @@ func (p *Project) Drift(ctx context.Context, o DriftOptions) (*drift.Result, err
 		Live: p.Live.Set, Namespace: p.Live.Inventory.Namespace, Trees: trees, Within: o.Within, Kind: p.Live.Inventory.Read,
 		Complete: admission.Defaults(), Apply: o.Apply,
 	})
-	drift.Judge(&result, p.Live.Set, p.judging())
+	drift.Judge(&result, p.Live.Set, p.judging(p.Live.Inventory))
 	for _, d := range result.Drifts {
 		for i := range d.Differences {
 			d.Differences[i].Position = p.decided(d, d.Differences[i])
@@ -153,27 +170,28 @@ func (p *Project) hide(result *drift.Result) {
 	}
 }
 
-// Harden plans and proves the changes of the tree that bring into Git what the
-// cluster has and Git has not, where that mends a finding: the values are the
-// cluster's own.
-func (p *Project) Harden(ctx context.Context, result *drift.Result) (*Plan, error) {
-	in := p.input()
-	edits := map[*detect.Finding]hardening{}
-	in.Findings = nil
+// Adopt has findings that the cluster does not have, since somebody hardened it,
+// mended by what the cluster has: the values are the cluster's own.
+func (p *Project) Adopt(result *drift.Result) {
+	p.hardened = map[*detect.Finding]hardening{}
 	for _, d := range result.Drifts {
 		if d.Missing() || d.Commit != "" {
 			continue
 		}
 		for _, mended := range d.Strengthens {
-			if f := p.written(d, mended); f != nil && edits[f].drift == nil {
-				edits[f] = hardening{d, mended}
-				in.Findings = append(in.Findings, f)
+			if f := p.written(d, mended); f != nil && p.hardened[f].drift == nil {
+				p.hardened[f] = hardening{d, mended}
 			}
 		}
 	}
-	usual := p.Proposer()
-	in.Propose = func(f *detect.Finding) (fixers.Fix, *fixers.Held) { return edits[f].fix(f, in.Safety, usual) }
-	return MakePlan(ctx, in)
+}
+
+// Harden plans and proves just the changes of the tree that bring into Git what
+// the cluster has.
+func (p *Project) Harden(ctx context.Context, result *drift.Result) (*Plan, error) {
+	hardened := *p
+	hardened.Adopt(result)
+	return hardened.Plan(ctx, func(f *detect.Finding) bool { return hardened.hardened[f].drift != nil })
 }
 
 // written is the finding of the tree that a drift mends in the cluster.

@@ -45,37 +45,66 @@ func (l *Live) evidence() *fixers.Live {
 // decides it in the tree. Repository is the address of the tree, empty where
 // it is not known.
 func (p *Project) Join(ctx context.Context, inventory *cluster.Inventory, repository string) error {
+	if err := p.meet(ctx, inventory, inventory.Set(p.workloads...), repository); err != nil {
+		return err
+	}
+	p.hear(detect.Scan(p.Live.Set, p.judging(inventory)))
+	return nil
+}
+
+// meet traces the objects of a cluster.
+func (p *Project) meet(ctx context.Context, inventory *cluster.Inventory, set *manifest.Set, repository string) error {
+	p.Live = &Live{Inventory: inventory, Set: set, Sources: map[*manifest.Resource]trace.Source{}}
+	if err := p.trace(ctx, set, repository); err != nil {
+		return err
+	}
+	for r := range set.Resources {
+		p.Live.Sources[r] = p.Live.tracer.Source(r)
+	}
+	return nil
+}
+
+// trace finds anew what of the tree decides the objects of a cluster.
+func (p *Project) trace(ctx context.Context, set *manifest.Set, repository string) error {
 	tree, err := p.Decides(ctx)
 	if err != nil {
 		return err
 	}
-	p.Live = &Live{Inventory: inventory, Set: inventory.Set(p.workloads...), Sources: map[*manifest.Resource]trace.Source{}}
 	if tree != nil {
 		tree.Repository = repository
-		if err := p.flux(ctx, p.Live.Set, tree); err != nil {
+		if err := p.flux(ctx, set, tree); err != nil {
 			return err
 		}
 	}
-	p.Live.tree, p.Live.tracer = tree, trace.New(p.Live.Set, tree)
-	for r := range p.Live.Set.Resources {
-		p.Live.Sources[r] = p.Live.tracer.Source(r)
-	}
-	p.Result = detect.Join(p.Result, detect.Scan(p.Live.Set, p.judging()), func(r *manifest.Resource) *trace.Source {
-		s := p.Live.Sources[r]
-		if tree == nil && s.Unmanaged() {
-			return nil
-		}
-		return &s
-	})
-	p.rank(p.Live.Set, graph.Options{Runs: inventory.Runs(), System: inventory.RunByProvider()})
+	p.Live.tree, p.Live.tracer = tree, trace.New(set, tree)
 	return nil
 }
 
-// judging is how the objects of the cluster are judged.
-func (p *Project) judging() detect.Options {
+// hear joins what was found in the cluster with what was found in the tree.
+func (p *Project) hear(live detect.Result) {
+	p.Result = detect.Join(p.Result, live, func(r *manifest.Resource) *trace.Source { return p.Live.told(p.Live.Sources[r]) })
+	p.rank(p.Live.Set, graph.Options{Runs: p.Live.Inventory.Runs(), System: p.Live.Inventory.RunByProvider()})
+}
+
+// told is a source that is worth a word.
+func (l *Live) told(s trace.Source) *trace.Source {
+	if l.tree == nil && s.Unmanaged() {
+		return nil
+	}
+	return &s
+}
+
+// provider knows who runs a cluster, and what of it they keep as it is.
+type provider interface {
+	Provider() string
+	RunByProvider() func(*manifest.Resource) bool
+}
+
+// judging is how the objects of a cluster are judged.
+func (p *Project) judging(by provider) detect.Options {
 	o := p.detect(p.Settings.Selected)
 	o.Least = p.Settings.Least
-	o.Provider, o.Provided = p.Live.Inventory.Provider(), p.Live.Inventory.RunByProvider()
+	o.Provider, o.Provided = by.Provider(), by.RunByProvider()
 	return o
 }
 
@@ -108,7 +137,7 @@ func (p *Project) flux(ctx context.Context, cluster *manifest.Set, tree *trace.T
 		}
 	}
 	for r := range cluster.Resources {
-		if r.Kind != "Kustomization" || r.Group() != "kustomize.toolkit.fluxcd.io" {
+		if !isFlux(r) {
 			continue
 		}
 		spec, _ := r.Value["spec"].(map[string]any)
@@ -121,14 +150,10 @@ func (p *Project) flux(ctx context.Context, cluster *manifest.Set, tree *trace.T
 			continue
 		}
 		f := render.Flux{Dir: dir, Spec: spec, Variables: map[string]string{}, Complete: true}
-		post, _ := spec["postBuild"].(map[string]any)
-		from, _ := post["substituteFrom"].([]any)
-		for _, e := range from {
-			m, _ := e.(map[string]any)
-			name, _ := m["name"].(string)
-			values, known := maps[[2]string{r.Namespace, name}]
-			f.Complete = f.Complete && known && m["kind"] == "ConfigMap"
-			if m["kind"] != "ConfigMap" {
+		for _, from := range substitutes(r) {
+			values, known := maps[from.name]
+			f.Complete = f.Complete && known && from.kind == "ConfigMap"
+			if from.kind != "ConfigMap" {
 				continue
 			}
 			for k, v := range values {
@@ -144,6 +169,30 @@ func (p *Project) flux(ctx context.Context, cluster *manifest.Set, tree *trace.T
 		}
 	}
 	return nil
+}
+
+func isFlux(r *manifest.Resource) bool {
+	return r.Kind == "Kustomization" && r.Group() == "kustomize.toolkit.fluxcd.io"
+}
+
+// variables are where a Kustomization of Flux takes some of its variables from.
+type variables struct {
+	kind string
+	name [2]string // namespace and name
+}
+
+func substitutes(r *manifest.Resource) []variables {
+	spec, _ := r.Value["spec"].(map[string]any)
+	post, _ := spec["postBuild"].(map[string]any)
+	from, _ := post["substituteFrom"].([]any)
+	var out []variables
+	for _, e := range from {
+		m, _ := e.(map[string]any)
+		kind, _ := m["kind"].(string)
+		name, _ := m["name"].(string)
+		out = append(out, variables{kind, [2]string{r.Namespace, name}})
+	}
+	return out
 }
 
 // LiveWants tells which kinds of a cluster are looked at.

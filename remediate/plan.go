@@ -32,8 +32,7 @@ type Input struct {
 	Safety         policy.Safety     // how bold
 	Live           *Live             // what a cluster says of the set; nil: none was read
 
-	// Propose says how a finding is mended; nil: as fixers do.
-	Propose func(*detect.Finding) (fixers.Fix, *fixers.Held)
+	hardened map[*detect.Finding]hardening // that the cluster has mended
 }
 
 // Plan is every fix that was proved, as changes of files, and why the others
@@ -66,13 +65,9 @@ type Proof struct {
 // MakePlan plans the fixes of every finding and proves them. It writes nothing.
 func MakePlan(ctx context.Context, in Input) (*Plan, error) {
 	p := newPlanner(in)
-	propose := in.Propose
-	if propose == nil {
-		c := fixerContext(in.Tree, in.Set, in.Detect, in.Live)
-		propose = func(f *detect.Finding) (fixers.Fix, *fixers.Held) { return fixers.Propose(f, in.Safety, c) }
-	}
+	propose := proposer(fixerContext(in.Tree, in.Set, in.Detect, in.Live), in.hardened)
 	for _, f := range bySeverity(in.Findings) {
-		fix, held := propose(f)
+		fix, held := propose(f, in.Safety)
 		if held != nil {
 			p.held = append(p.held, *held)
 			continue

@@ -47,6 +47,7 @@ type Project struct {
 
 	workloads []manifest.Workload
 	reports   []*vuln.Report // of the settings, and of files of the tree
+	hardened  map[*detect.Finding]hardening
 }
 
 // ReadProject reads a tree and judges it.
@@ -135,7 +136,7 @@ func (p *Project) Uses() []detect.Use { return p.Result.Uses(p.detect(p.Settings
 func (p *Project) input() Input {
 	return Input{
 		Tree: p.Tree, Kustomizations: p.Kustomizations, Set: p.Set, Findings: p.Result.Findings,
-		Detect: p.detect(p.Settings.Policies), Safety: p.Safety(), Live: p.Live,
+		Detect: p.detect(p.Settings.Policies), Safety: p.Safety(), Live: p.Live, hardened: p.hardened,
 	}
 }
 
@@ -197,9 +198,18 @@ func forms(kustomizations map[string][]byte) func(string) manifest.Form {
 // Proposer says for a finding how it is mended within a safety, or why not,
 // before anything is planned or proved.
 func (p *Project) Proposer() func(*detect.Finding, policy.Safety) (fixers.Fix, *fixers.Held) {
-	c := fixerContext(p.Tree, p.Set, p.detect(nil), p.Live)
-	return func(f *detect.Finding, limit policy.Safety) (fixers.Fix, *fixers.Held) {
+	return proposer(fixerContext(p.Tree, p.Set, p.detect(nil), p.Live), p.hardened)
+}
+
+func proposer(c fixers.Context, hardened map[*detect.Finding]hardening) func(*detect.Finding, policy.Safety) (fixers.Fix, *fixers.Held) {
+	usual := func(f *detect.Finding, limit policy.Safety) (fixers.Fix, *fixers.Held) {
 		return fixers.Propose(f, limit, c)
+	}
+	return func(f *detect.Finding, limit policy.Safety) (fixers.Fix, *fixers.Held) {
+		if h, ok := hardened[f]; ok {
+			return h.fix(f, limit, usual)
+		}
+		return usual(f, limit)
 	}
 }
 

@@ -22,12 +22,7 @@ var verdictColor = map[compliance.Verdict]string{
 // is brief, each control with the first of its evidence.
 func (r *Compliance) table(w io.Writer, o Options) error {
 	b := bufio.NewWriter(w)
-	paint := func(v compliance.Verdict, s string) string {
-		if !o.Color {
-			return s
-		}
-		return "\x1b[" + verdictColor[v] + "m" + s + "\x1b[0m"
-	}
+	paint := func(v compliance.Verdict, s string) string { return o.paint(verdictColor[v], s) }
 	r.overview(b)
 	for _, f := range r.Frameworks {
 		if r.brief {

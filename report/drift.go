@@ -158,12 +158,7 @@ func (r *Drift) Write(w io.Writer, format string, o Options) error {
 // table prints drift by object, one field a line.
 func (r *Drift) table(w io.Writer, o Options) error {
 	b := bufio.NewWriter(w)
-	paint := func(code, s string) string {
-		if !o.Color || code == "" {
-			return s
-		}
-		return "\x1b[" + code + "m" + s + "\x1b[0m"
-	}
+	paint := o.paint
 	colors := map[drift.Effect]string{drift.Weakens: "31", drift.Strengthens: "32"}
 	for _, d := range r.Drifts {
 		at := d.Location.String()

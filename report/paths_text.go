@@ -69,12 +69,7 @@ func (p Path) begin() string {
 
 func (p *Paths) table(limit int, o Options) string {
 	var b strings.Builder
-	paint := func(code, s string) string {
-		if !o.Color {
-			return s
-		}
-		return "\x1b[" + code + "m" + s + "\x1b[0m"
-	}
+	paint := o.paint
 	fmt.Fprintln(&b, paint("1", p.headline()))
 	for i, f := range p.Cut.Fixes {
 		fmt.Fprintf(&b, "  %d. %s  %s\n     %s  %s\n", i+1, f.Resource.printed(), printable(f.does()), lineStart(f.Location.String()),

@@ -140,7 +140,7 @@ type Summary struct {
 }
 
 // Propose says how a finding would be mended, or why it is not. It is called
-// for several findings at once.
+// for several findings at once; nil where nobody looks.
 type Propose func(*detect.Finding) (fixers.Fix, *fixers.Held)
 
 // New makes the report of a scan. The order of the findings does not matter.
@@ -289,6 +289,10 @@ func finding(f *detect.Finding, open bool, propose Propose) Finding {
 			state = detect.Refused
 		}
 		out.Exemption = exemption(f.Exemption, state)
+	}
+	if propose == nil {
+		out.Fix = Fix{Safety: policy.Manual, Reason: "not looked for: 'oakum fix --live' tells"}
+		return out
 	}
 	fix, held := propose(f)
 	if held != nil {

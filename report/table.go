@@ -13,15 +13,18 @@ var severityColor = map[policy.Severity]string{
 	"critical": "1;31", "high": "31", "medium": "33", "low": "36", "info": "2",
 }
 
+// paint is text in a colour of the terminal, where there are some.
+func (o Options) paint(code, s string) string {
+	if !o.Color || code == "" {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
 // table prints findings by file, one a line, and how they can be mended.
 func (r *Report) table(w io.Writer, o Options) error {
 	b := bufio.NewWriter(w)
-	paint := func(code, s string) string {
-		if !o.Color || code == "" {
-			return s
-		}
-		return "\x1b[" + code + "m" + s + "\x1b[0m"
-	}
+	paint := o.paint
 	findings := r.Open()
 	width := 0
 	for _, f := range findings {

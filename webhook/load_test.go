@@ -69,7 +69,7 @@ func TestLoad(t *testing.T) {
 
 // run plays all events against a service and gives the end of the world.
 func (l load) run(t *testing.T, address string) map[string]int {
-	w := &world{state: map[string]int{}, done: map[string]int{}, busy: map[string]string{}}
+	w := &world{state: map[string]int{}, done: map[string]int{}, busy: map[string]string{}, killed: map[string]bool{}}
 	hub := httptest.NewServer(w)
 	defer hub.Close()
 	// The same file for all processes of a test: its tables are there when they begin.
@@ -198,6 +198,7 @@ type world struct {
 	mu          sync.Mutex
 	state, done map[string]int
 	busy        map[string]string // repository -> process that is at it
+	killed      map[string]bool   // processes
 	wrong       []string
 	begun       atomic.Int64
 }
@@ -215,6 +216,9 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	repository, key, process := q.Get("repository"), q.Get("key"), q.Get("process")
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.killed[process] {
+		return // it was on its way when the process was killed: as if it had been lost
+	}
 	switch r.URL.Path {
 	case "/begin":
 		w.begun.Add(1)
@@ -244,6 +248,7 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 func (w *world) dead(process string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.killed[process] = true
 	maps.DeleteFunc(w.busy, func(_, p string) bool { return p == process })
 }
 

@@ -109,12 +109,12 @@ func (a *app) openAll(ctx context.Context, paths []string, from *clusterFlags) (
 
 func (a *app) readAll(ctx context.Context, p *project, o remediate.Settings, from *clusterFlags) (err error) {
 	o.Paths = nil // an overlay needs its bases
-	o.Wants = everything
+	o.Wants = remediate.Everything
 	if p.Project, err = remediate.ReadProject(p.root.FS(), o); err != nil {
 		return err
 	}
 	from.owners = true
-	inventory, err := a.inventory(ctx, from, p.dir, p.wanted())
+	inventory, err := a.inventory(ctx, from, p.dir, p.DriftWants())
 	if err != nil {
 		return err
 	}
@@ -126,22 +126,6 @@ func (a *app) readAll(ctx context.Context, p *project, o remediate.Settings, fro
 }
 
 // everything wants every kind.
-func everything(string, string) bool { return true }
-
-// wanted are the kinds of a cluster that policies ask for or the tree has, and
-// those that explain what differs.
-func (p *project) wanted() manifest.Wants {
-	type kind struct{ group, kind string }
-	has := map[kind]bool{{"apiextensions.k8s.io", "CustomResourceDefinition"}: true, {"keda.sh", "ScaledObject"}: true}
-	for r := range p.Set.Resources {
-		has[kind{r.Group(), r.Kind}] = true
-	}
-	judged := p.Settings.LiveWants()
-	return func(apiVersion, name string) bool {
-		return has[kind{manifest.GroupOf(apiVersion), name}] || judged(apiVersion, name)
-	}
-}
-
 // history tells a comparison which commit the tree is, and how to read others;
 // nothing where the project is no repository.
 func (p *project) history(o *remediate.DriftOptions) (done func()) {

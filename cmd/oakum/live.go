@@ -58,6 +58,14 @@ func (a *app) join(ctx context.Context, p *project, o remediate.Settings, tree b
 	if err != nil {
 		return err
 	}
+	if err := p.read(o, tree, inventory); err != nil {
+		return err
+	}
+	return p.Join(ctx, inventory, address(p.dir))
+}
+
+// read reads what a cluster is compared with: nothing, or the tree.
+func (p *project) read(o remediate.Settings, tree bool, inventory *cluster.Inventory) (err error) {
 	if o.Kubernetes == 0 {
 		o.Kubernetes = inventory.Minor()
 	}
@@ -66,10 +74,8 @@ func (a *app) join(ctx context.Context, p *project, o remediate.Settings, tree b
 	if !tree {
 		files, o.Paths = fstest.MapFS{}, nil
 	}
-	if p.Project, err = remediate.ReadProject(files, o); err != nil {
-		return err
-	}
-	return p.Join(ctx, inventory, address(p.dir))
+	p.Project, err = remediate.ReadProject(files, o)
+	return err
 }
 
 // address is where the repository was cloned from, empty where nobody knows.

@@ -22,6 +22,7 @@ import (
 func (a *app) scanCommand() *cobra.Command {
 	var output, failOn, baseline string
 	var from clusterFlags
+	var w watching
 	c := &cobra.Command{
 		Use:   "scan [PATH...]",
 		Short: "say what is wrong with manifests, and where",
@@ -29,9 +30,21 @@ func (a *app) scanCommand() *cobra.Command {
 Paths in the output are relative to the repository root, as git's are.
 
 With --live or --snapshot it judges the objects of a cluster; with paths as well
-both, joined: each finding of the cluster points to the resource that decides it.`,
-		Example: "  oakum scan\n  oakum scan apps/shop --severity high\n  oakum scan -o sarif > oakum.sarif\n  oakum scan --live --context prod clusters/prod",
+both, joined: each finding of the cluster points to the resource that decides it.
+
+With --watch it goes on after that and tells what comes (+), changes (~) and goes
+(-) as the cluster changes, until it is interrupted, also of several clusters. While
+the API server cannot be reached it says since when what is not known. In JSON
+each is a line: {"type": "ADDED", "cluster": "prod", "finding": {...}}.`,
+		Example: "  oakum scan\n  oakum scan apps/shop --severity high\n  oakum scan -o sarif > oakum.sarif\n  oakum scan --live --context prod clusters/prod\n  oakum scan --live --watch --contexts prod-eu,prod-us --severity high",
 		RunE: func(c *cobra.Command, args []string) error {
+			if w.on {
+				w.from, w.output = &from, output
+				return a.watch(c, args, w)
+			}
+			if len(w.contexts) > 0 {
+				return errors.New("--contexts: only --watch looks at several clusters; give --context")
+			}
 			if !slices.Contains(report.Formats(), output) {
 				return fmt.Errorf("--output is %q, want one of %s", output, list(report.Formats()))
 			}
@@ -68,6 +81,7 @@ both, joined: each finding of the cluster points to the resource that decides it
 	}
 	a.reportsFlag(c)
 	from.bind(c)
+	w.bind(c)
 	c.Flags().StringVarP(&output, "output", "o", "table", "format: "+list(report.Formats()))
 	c.Flags().StringVar(&baseline, "baseline", "", "show and fail on only what is new since then: a report of 'scan -o json', or a commit, branch or tag")
 	c.Flags().StringVar(&failOn, "fail-on", "", "exit with 1 for findings of this severity and worse, or none (default high)")

@@ -202,7 +202,7 @@ func (c clusterConfig) read(ctx context.Context, wants manifest.Wants) (*cluster
 	if err != nil {
 		return nil, err
 	}
-	return cluster.Read(ctx, config, cluster.Options{Cluster: c.Name, Wants: wants, Now: time.Now})
+	return cluster.Read(ctx, config, cluster.Options{Cluster: c.Name, Wants: wants, Owners: true, Now: time.Now})
 }
 
 // hosts is the hub as the bot sees it.

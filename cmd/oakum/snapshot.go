@@ -50,11 +50,11 @@ func (a *app) record(ctx context.Context, from *cluster.Flags, name string, path
 	defer p.root.Close()
 	wants := o.LiveWants()
 	if len(paths) > 0 {
-		o.Selected, o.Wants = nil, everything
+		o.Selected, o.Wants = nil, remediate.Everything
 		if p.Project, err = remediate.ReadProject(p.root.FS(), o); err != nil {
 			return err
 		}
-		wants = p.wanted()
+		wants = p.DriftWants()
 	}
 	config, called, err := from.Connect(p.dir)
 	if err != nil {

@@ -32,6 +32,12 @@ func (f *Flags) Bind(flags *pflag.FlagSet) {
 // Namespace is the one that --namespace names, empty for all.
 func (f *Flags) Namespace() string { return f.overrides.Context.Namespace }
 
+// In is the same flags for another context of the kubeconfig.
+func (f Flags) In(context string) *Flags {
+	f.overrides.CurrentContext = context
+	return &f
+}
+
 // Connect says how to reach the cluster that the flags and the kubeconfig
 // choose, and what it is called there. A kubeconfig that lies below untrusted,
 // the root of a repository, may not have programs run.

@@ -31,6 +31,7 @@ type Running struct {
 	pods     map[string][]map[string]any
 	profiles map[profileOf]map[string]any
 	advice   map[object]map[string]any
+	rights   bool
 }
 
 type object struct{ namespace, kind, name string }
@@ -46,6 +47,7 @@ func (i *Inventory) Running() *Running {
 	r := &Running{
 		makers: map[string][]Container{}, digests: map[string][]Container{}, images: map[string][]Container{},
 		pods: map[string][]map[string]any{}, profiles: map[profileOf]map[string]any{}, advice: map[object]map[string]any{},
+		rights: i.rights(),
 	}
 	byUID := map[string]map[string]any{}
 	for _, o := range i.Objects {
@@ -63,6 +65,16 @@ func (i *Inventory) Running() *Running {
 	}
 	return r
 }
+
+// rights tells whether all role bindings were read.
+func (i *Inventory) rights() bool {
+	_, bindings := i.Read("rbac.authorization.k8s.io", "RoleBinding")
+	_, cluster := i.Read("rbac.authorization.k8s.io", "ClusterRoleBinding")
+	return bindings && cluster && i.Namespace == ""
+}
+
+// Rights tells whether it is known what every service account may do.
+func (r *Running) Rights() bool { return r.rights }
 
 // maxOwners bounds a walk along owner references, which anybody may write.
 const maxOwners = 10

@@ -191,6 +191,8 @@ func (it *item) ResolveName(name string) (any, bool) {
 		return int64(it.context.Kubernetes), true
 	case "today":
 		return it.context.Today, true
+	case "live":
+		return it.resource.File.Form == manifest.Live, true
 	case "namespaceName":
 		return it.namespace(), true
 	case "serviceAccount":

@@ -35,6 +35,7 @@ type Repair struct {
 	Title   string
 	Safety  Safety
 	Because string // what makes it that safe
+	Known   bool   // a condition made it that safe; else nothing else was known
 	Edits   []Edit // empty when Fixer does it, or nothing is to be done
 	Fixer   string
 	Advice  string
@@ -92,7 +93,7 @@ func (v Violation) Repair() (Repair, error) {
 			return fail(err)
 		}
 		if ok {
-			r.Safety = fix.Safety[i].Level
+			r.Safety, r.Known = fix.Safety[i].Level, fix.Safety[i].When != ""
 			if r.Because, err = s.because.render(&it); err != nil {
 				return fail(err)
 			}

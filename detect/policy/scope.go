@@ -163,6 +163,7 @@ func (sc scope) declare(env *cel.Env, s *schema, p *Policy) (*cel.Env, error) {
 	options := []cel.EnvOption{
 		cel.Variable("kubernetes", cel.IntType),
 		cel.Variable("today", cel.StringType),
+		cel.Variable("live", cel.BoolType),
 		cel.Variable("namespaceName", cel.StringType),
 	}
 	if sc.pods {

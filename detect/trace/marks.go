@@ -187,7 +187,7 @@ func (t *Tracer) helm(r *manifest.Resource) (mark, bool) {
 	if name == "" || label(r, "app.kubernetes.io/managed-by") != "Helm" {
 		return mark{}, false
 	}
-	return mark{by: "Helm release " + namespace + "/" + name, verified: t.releases[[2]string{namespace, name}]}, true
+	return mark{by: "Helm release " + namespace + "/" + name, verified: t.releases[[2]string{namespace, name}] > 0}, true
 }
 
 // clean is a directory of a tree as paths of files have it, empty for the root.

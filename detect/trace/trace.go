@@ -60,7 +60,7 @@ func (s Source) String() string {
 type Tracer struct {
 	objects  map[object]*manifest.Resource
 	apps     map[string][]*manifest.Resource // Argo CD's Applications, by name
-	releases map[[2]string]bool              // Helm's that are deployed, by namespace and name
+	releases map[[2]string]int               // Helm's that are deployed, by namespace and name
 	tree     *Tree
 }
 
@@ -75,19 +75,49 @@ func objectOf(r *manifest.Resource) object {
 // CD's and Helm's among them. The tree may be nil: then nobody is found in it.
 func New(cluster *manifest.Set, tree *Tree) *Tracer {
 	t := &Tracer{
-		objects: map[object]*manifest.Resource{}, apps: map[string][]*manifest.Resource{}, releases: map[[2]string]bool{}, tree: tree,
+		objects: map[object]*manifest.Resource{}, apps: map[string][]*manifest.Resource{}, releases: map[[2]string]int{}, tree: tree,
 	}
 	for r := range cluster.Resources {
-		id := objectOf(r)
-		t.objects[id] = r
-		switch {
-		case id.group == argo && id.kind == "Application":
-			t.apps[id.name] = append(t.apps[id.name], r)
-		case id.group == "" && id.kind == "Secret" && label(r, "owner") == "helm" && label(r, "status") == "deployed":
-			t.releases[[2]string{id.namespace, label(r, "name")}] = true
-		}
+		t.note(r, true)
 	}
 	return t
+}
+
+// Apply takes changes of the cluster. Sources that were told before are not
+// told again.
+func (t *Tracer) Apply(changes []manifest.Change) {
+	for _, c := range changes {
+		if c.Old != nil {
+			t.note(c.Old, false)
+		}
+		if c.New != nil {
+			t.note(c.New, true)
+		}
+	}
+}
+
+func (t *Tracer) note(r *manifest.Resource, there bool) {
+	id := objectOf(r)
+	if there {
+		t.objects[id] = r
+	} else {
+		delete(t.objects, id)
+	}
+	switch {
+	case id.group == argo && id.kind == "Application":
+		apps := slices.DeleteFunc(t.apps[id.name], func(app *manifest.Resource) bool { return app.Namespace == r.Namespace })
+		if there {
+			apps = append(apps, r)
+		}
+		t.apps[id.name] = apps
+	case id.group == "" && id.kind == "Secret" && label(r, "owner") == "helm" && label(r, "status") == "deployed":
+		release := [2]string{id.namespace, label(r, "name")}
+		if there {
+			t.releases[release]++ // an upgrade may show two for a moment
+		} else {
+			t.releases[release]--
+		}
+	}
 }
 
 // maxOwners bounds a walk along owner references, which anybody may write.

@@ -3,6 +3,10 @@ package bot
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,23 +26,44 @@ type Cluster struct {
 	Read         func(ctx context.Context, wants manifest.Wants) (*cluster.Inventory, error)
 	Every        time.Duration // between two readings
 
-	mu   sync.Mutex
-	last *cluster.Inventory
-	at   time.Time
+	mu     sync.Mutex
+	last   *cluster.Inventory
+	at     time.Time
+	wanted map[int64]wanted // by repository
 }
 
-// inventory is the last reading, or a new one where that is too old. A cluster
-// that cannot be read is an error: without what it says other fixes would be
-// proposed, and those that are open taken back.
-func (c *Cluster) inventory(ctx context.Context, wants manifest.Wants, now time.Time) (*cluster.Inventory, error) {
+// wanted are the kinds that a repository asks a cluster for. Two of one key ask
+// for the same.
+type wanted struct {
+	key   string
+	wants manifest.Wants
+}
+
+// inventory is the last reading, or a new one where that is too old, or lacks
+// kinds that this repository wants. A cluster that cannot be read is an error:
+// without what it says other fixes would be proposed, and those that are open
+// taken back.
+func (c *Cluster) inventory(ctx context.Context, repository int64, w wanted, now time.Time) (*cluster.Inventory, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.last != nil && now.Sub(c.at) < c.Every {
+	fits := c.last != nil && c.wanted[repository].key == w.key
+	if c.wanted == nil {
+		c.wanted = map[int64]wanted{}
+	}
+	c.wanted[repository] = w
+	if fits && now.Sub(c.at) < c.Every {
 		return c.last, nil
 	}
-	read, err := c.Read(ctx, wants)
+	read, err := c.Read(ctx, func(apiVersion, kind string) bool {
+		for _, w := range c.wanted {
+			if w.wants(apiVersion, kind) {
+				return true
+			}
+		}
+		return false
+	})
 	if err != nil {
-		if c.last != nil && now.Sub(c.at) < 10*c.Every {
+		if fits && now.Sub(c.at) < 10*c.Every {
 			return c.last, nil
 		}
 		return nil, fmt.Errorf("reading cluster %s: %w", c.Name, err)
@@ -59,18 +84,36 @@ func (b *Bot) cluster(repository string) *Cluster {
 	return nil
 }
 
-// joined is a project with what its cluster says.
-func (v *visit) joined(ctx context.Context, p *remediate.Project) (*remediate.Project, error) {
-	c := v.b.cluster(v.about.Name)
+// joined is a project with what its cluster says: what is wrong there, and how
+// it differs from the tree at a commit.
+func (r *run) joined(ctx context.Context, p *remediate.Project) (*remediate.Project, error) {
+	c := r.b.cluster(r.about.Name)
 	if c == nil {
 		return p, nil
 	}
-	inventory, err := c.inventory(ctx, p.Settings.LiveWants(), v.b.o.Now())
+	inventory, err := c.inventory(ctx, r.about.ID, wanted{r.memory.settings + kindsOf(p.Set), p.DriftWants()}, r.b.o.Now())
 	if err != nil {
 		return nil, err
 	}
 	out := *p
-	return &out, out.Join(ctx, inventory, v.host.CloneURL())
+	if err := out.Join(ctx, inventory, r.host.CloneURL()); err != nil || len(p.Set.Files) == 0 {
+		return &out, err
+	}
+	at := func(commit string) (fs.FS, error) { return r.tree(ctx, commit) }
+	if r.drift, err = out.Drift(ctx, remediate.DriftOptions{Commit: r.head, At: at}); err != nil {
+		return nil, fmt.Errorf("comparing cluster %s with the repository: %w", c.Name, err)
+	}
+	out.Adopt(r.drift)
+	return &out, nil
+}
+
+// kindsOf names the kinds of a set.
+func kindsOf(set *manifest.Set) string {
+	kinds := map[string]bool{}
+	for r := range set.Resources {
+		kinds[r.Group()+"/"+r.Kind] = true
+	}
+	return strings.Join(slices.Sorted(maps.Keys(kinds)), " ")
 }
 
 // live looks at a repository again after its cluster was read.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oakum-dev/oakum/detect/drift"
 	"github.com/oakum-dev/oakum/remediate"
 	"github.com/oakum-dev/oakum/remediate/store"
 )
@@ -18,6 +19,7 @@ type run struct {
 	*visit
 	base, head string // branch and commit
 	project    *remediate.Project
+	drift      *drift.Result // of its cluster; nil: no cluster was read
 	config     remediate.PullRequestConfig
 	open       map[string]remediate.Pull // oakum's, by branch
 	writer     remediate.Writer
@@ -82,7 +84,7 @@ func (v *visit) converge(ctx context.Context, full bool) (next time.Time, err er
 	if err != nil {
 		return next, err
 	}
-	if r.project, err = v.joined(ctx, read); err != nil {
+	if r.project, err = r.joined(ctx, read); err != nil {
 		return next, err
 	}
 	for _, step := range []func(context.Context) error{

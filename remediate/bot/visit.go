@@ -169,6 +169,9 @@ func (v *visit) settingsOf(ctx context.Context, src []byte) (remediate.Settings,
 	if o.Config.Safety == "" {
 		o.Config.Safety = library.Safety
 	}
+	if v.b.cluster(v.about.Name) != nil {
+		o.Wants = remediate.Everything // what the cluster is compared with
+	}
 	// Exemptions expire at midnight.
 	fmt.Fprintf(digest, "\x00%p\x00%s", library, o.Today.Format("2006-01-02"))
 	if sum := hex.EncodeToString(digest.Sum(nil)); v.memory.settings != sum {

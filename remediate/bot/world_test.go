@@ -66,6 +66,7 @@ type world struct {
 
 	policies []*policy.Policy
 	maxBytes int64 // of a copy of a repository; 0: as it comes
+	clusters []*bot.Cluster
 }
 
 // safeBuffer is what was logged.
@@ -143,7 +144,7 @@ func (w *world) restart() {
 		w.t.Fatal(err)
 	}
 	w.bot, err = bot.New(bot.Options{
-		Hub: hosts{w.hub}, Store: w.store, Library: bot.Library{Policies: w.policies}, Dir: filepath.Join(w.dir, "copies"), MaxBytes: w.maxBytes, Key: []byte(strings.Repeat("k", 32)),
+		Hub: hosts{w.hub}, Store: w.store, Library: bot.Library{Policies: w.policies}, Dir: filepath.Join(w.dir, "copies"), MaxBytes: w.maxBytes, Clusters: w.clusters, Key: []byte(strings.Repeat("k", 32)),
 		Access: repo.Access{Pause: w.clock.Sleep}, Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock.Now,
 	})
 	if err != nil {
