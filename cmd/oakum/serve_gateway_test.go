@@ -77,8 +77,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-// crowd is how many deliveries are under way at once at most.
-const crowd = 200
+// crowd is how many deliveries are under way at once at most: who keeps the pace
+// while nobody answers.
+const crowd = 5000
 
 // storm makes deliveries at a rate, out of order; tick is called for each.
 func (g *gateway) storm(deliveries, rate int, tick func(n int)) (took time.Duration) {
@@ -129,7 +130,7 @@ func (g *gateway) post(l letter, guid string) {
 	g.flying.Add(1)
 	go func() {
 		defer g.flying.Add(-1)
-		for {
+		for tries := 0; ; tries++ {
 			status, _ := g.attempt(l, guid)
 			switch {
 			case status == http.StatusAccepted:
@@ -148,7 +149,7 @@ func (g *gateway) post(l letter, guid string) {
 				return
 			}
 			g.again.Add(1)
-			time.Sleep(50 * time.Millisecond) // which is sooner than anybody else would come again
+			time.Sleep(min(50*time.Millisecond<<min(tries, 5), time.Second)) // which is sooner than anybody else would come again
 		}
 	}()
 }

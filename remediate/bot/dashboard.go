@@ -60,7 +60,7 @@ func (r *run) overview() overview {
 		p := r.memory.groups[key]
 		i := item{branch: remediate.BranchName(key), title: key, why: p.outcome.Detail, number: p.outcome.PullRequest.Number}
 		if p.group != nil {
-			i.title = p.group.Proposal("-", "-", nil).Title
+			i.title = p.group.Title()
 		} else if p.outcome.PullRequest.Title != "" {
 			i.title = p.outcome.PullRequest.Title
 		}

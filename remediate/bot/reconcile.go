@@ -161,20 +161,25 @@ func (r *run) one(ctx context.Context, key string, p *planned) error {
 		p.settled = true
 		return nil
 	}
+	if !isOpen && !p.again {
+		p.waits = r.limited(p)
+	}
+	if p.waits != "" && p.undecided {
+		return nil // and when that changes, an event tells
+	}
 	proposal := r.proposal(p)
 	proposal.Again = p.again
-	if !isOpen && !p.again {
-		if p.waits = r.limited(p); p.waits != "" {
-			out, err := remediate.Decided(ctx, r.host, proposal)
-			if err != nil {
-				return err
-			}
-			p.outcome = out
-			if out.Action != "" && len(out.Reverted) == 0 {
-				p.waits, p.settled = "", true
-			}
-			return nil
+	if p.waits != "" {
+		out, err := remediate.Decided(ctx, r.host, proposal)
+		if err != nil {
+			return err
 		}
+		p.outcome = out
+		if out.Action != "" && len(out.Reverted) == 0 {
+			p.waits, p.settled = "", true
+		}
+		p.undecided = out.Action == ""
+		return nil
 	}
 	out, err := remediate.Publish(ctx, r.writer, r.host, proposal)
 	if err != nil {
@@ -437,7 +442,7 @@ func (v *visit) follow(ctx context.Context, t store.Task) error {
 	}
 	for key, p := range v.memory.groups {
 		if remediate.BranchName(key) == pull.Branch {
-			p.settled = false
+			p.settled, p.undecided = false, false
 			p.outcome = remediate.Outcome{}
 		}
 	}
