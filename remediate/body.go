@@ -228,9 +228,9 @@ func clean(s string) string {
 
 // headline is clean text for titles and commit messages, where GitHub looks
 // for mentions and numbers: a space of no width keeps it from finding any.
-func headline(s string) string {
-	return strings.NewReplacer("@", "@\u200b", "#", "#\u200b").Replace(clean(s))
-}
+func headline(s string) string { return references.Replace(clean(s)) }
+
+var references = strings.NewReplacer("@", "@\u200b", "#", "#\u200b")
 
 // cell is text of strangers for a place in Markdown where one line is.
 func cell(s string) string { return markdown.Text(clean(s)) }

@@ -61,6 +61,7 @@ type Pull struct {
 	Teams       []string // slugs
 	Assignees   []string
 	Created     time.Time
+	Updated     time.Time
 	Closed      time.Time // zero: open
 	Node        string    // its name in GraphQL
 }

@@ -90,6 +90,9 @@ func wholeFiles(whole *Plan, key string, division grouping) bool {
 	return true
 }
 
+// Title is that of the group's pull request.
+func (g Group) Title() string { return g.title(fixesOf(g.Plan)) }
+
 // Fixes are those of the group, once each, in order of place.
 func (g Group) Fixes() []*fixers.Fix { return fixesOf(g.Plan) }
 

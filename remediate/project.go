@@ -33,6 +33,7 @@ type Settings struct {
 	Least      policy.Severity // findings that are less bad are not told; empty: all are
 	Wants      manifest.Wants  // kinds that are read besides those that policies judge; may be nil
 	Reuse      manifest.Reuse  // of files that were read before; may be nil
+	Before     *Project        // another state of the tree, whose verdicts count where files are the same; may be nil
 }
 
 // Project is a tree as it was read and judged.
@@ -47,6 +48,7 @@ type Project struct {
 
 	workloads []manifest.Workload
 	reports   []*vuln.Report // of the settings, and of files of the tree
+	alone     alone          // where the tree may be read again
 	hardened  map[*detect.Finding]hardening
 }
 
@@ -80,7 +82,11 @@ func ReadProject(tree fs.FS, o Settings) (*Project, error) {
 func (p *Project) Judge() {
 	judging := p.detect(p.Settings.Selected)
 	judging.Least = p.Settings.Least
-	p.Result = detect.Scan(p.Set, judging)
+	if p.Settings.Reuse == nil {
+		p.Result = detect.Scan(p.Set, judging)
+	} else {
+		p.Result = p.rejudge(judging)
+	}
 	p.rank(p.Set, graph.Options{})
 }
 

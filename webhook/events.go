@@ -105,7 +105,7 @@ func pushed(_ Config, p payload) []store.Task {
 // after, unless oakum itself changed it.
 func changed(c Config, p payload) []store.Task {
 	pull := p.PullRequest
-	ask := store.Ask{Number: pull.Number, Commit: hash(pull.Head.SHA)}
+	ask := store.Ask{Number: pull.Number, Commit: hash(pull.Head.SHA), Updated: pull.Updated.time()}
 	switch {
 	case !c.ours(p):
 		return p.numbered(store.Preview, ask)
@@ -123,7 +123,7 @@ func rebased(c Config, p payload) []store.Task {
 }
 
 func closed(_ Config, p payload) []store.Task {
-	return p.numbered(store.Follow, store.Ask{Number: p.PullRequest.Number, Commit: hash(p.PullRequest.Head.SHA)})
+	return p.numbered(store.Follow, store.Ask{Number: p.PullRequest.Number, Commit: hash(p.PullRequest.Head.SHA), Updated: p.PullRequest.Updated.time()})
 }
 
 // rerun and rerunAll judge the pull requests again that GitHub names; it names
@@ -195,7 +195,7 @@ func ticked(c Config, p payload) []store.Task {
 	if !strings.Contains(p.Issue.Body, dashboard) || c.self(p.Sender) {
 		return nil
 	}
-	return p.numbered(store.Tick, store.Ask{Number: p.Issue.Number})
+	return p.numbered(store.Tick, store.Ask{Number: p.Issue.Number, Updated: p.Issue.Updated.time()})
 }
 
 func queued(_ Config, p payload) []store.Task {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/oakum-dev/oakum/remediate/store"
 )
@@ -26,8 +27,9 @@ type payload struct {
 	Deleted bool   `json:"deleted"`
 
 	PullRequest struct {
-		Number int `json:"number"`
-		Head   struct {
+		Number  int    `json:"number"`
+		Updated moment `json:"updated_at"`
+		Head    struct {
 			Ref  string     `json:"ref"`
 			SHA  string     `json:"sha"`
 			Repo repository `json:"repo"` // null: the fork is gone
@@ -45,8 +47,9 @@ type payload struct {
 	} `json:"requested_action"`
 
 	Issue struct {
-		Number int    `json:"number"`
-		Body   string `json:"body"`
+		Number  int    `json:"number"`
+		Body    string `json:"body"`
+		Updated moment `json:"updated_at"`
 	} `json:"issue"`
 	Comment struct {
 		ID   int64  `json:"id"`
@@ -61,6 +64,19 @@ type payload struct {
 
 	RepositoriesAdded   []repository `json:"repositories_added"`
 	RepositoriesRemoved []repository `json:"repositories_removed"`
+}
+
+// moment is a time as it is in JSON; time is zero where it is none.
+type moment json.RawMessage
+
+func (m *moment) UnmarshalJSON(text []byte) error { *m = append((*m)[:0], text...); return nil }
+
+func (m moment) time() time.Time {
+	var t time.Time
+	if json.Unmarshal(m, &t) != nil {
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 type repository struct {

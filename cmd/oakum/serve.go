@@ -47,6 +47,11 @@ policies, secrets and settings again on SIGHUP.`,
 			if _, err := oneOf("log-format", format, []string{"text", "json"}); err != nil {
 				return err
 			}
+			for _, name := range []string{"config", "framework", "frameworks", "kubernetes-version", "exclude", "presets"} {
+				if c.Flags().Changed(name) {
+					return fmt.Errorf("--%s is not for serve: every repository has a %s of its own that says it", name, remediate.ConfigName)
+				}
+			}
 			s.file, s.format = settings, format
 			return s.run(c.Context())
 		},
@@ -171,7 +176,10 @@ func (s *server) policies() (bot.Library, error) {
 	if all, err = strict(all, s.strict); err != nil {
 		return bot.Library{}, err
 	}
-	l := bot.Library{Policies: all}
+	if _, err := s.selected(all, nil); err != nil { // a name that is none
+		return bot.Library{}, err
+	}
+	l := bot.Library{Policies: all, Only: s.only, Least: policy.Severity(s.severity)}
 	if s.safety != "" {
 		l.Safety, err = oneOf("safety", s.safety, policy.Safeties[:3])
 	}

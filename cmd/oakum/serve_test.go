@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,20 +28,27 @@ const served = "safety: review\npullRequests: {draft: [], limits: {open: 0, perH
 // it of what happens.
 type serving struct {
 	*githubtest.Server
-	t       *testing.T
-	dir     string
-	process *exec.Cmd
-	address string // of the public side
-	metrics string
-	secret  string
-
-	mu   sync.Mutex
-	said strings.Builder
+	*replica
+	t      *testing.T
+	dir    string
+	secret string
 }
 
 func newServing(t *testing.T, files map[string]string) *serving {
 	t.Helper()
 	t.Parallel()
+	s := newGitHub(t, files)
+	s.replica = s.another("--policy", "privileged-container")
+	t.Cleanup(func() {
+		s.stop()
+		s.keptSecret(s.replica)
+	})
+	return s
+}
+
+// newGitHub is one whose replicas are yet to come.
+func newGitHub(t *testing.T, files map[string]string) *serving {
+	t.Helper()
 	s := &serving{t: t, dir: t.TempDir(), secret: strings.Repeat("s3cret", 8), Server: githubtest.New(t, "", files)}
 	s.Permit("ada", "admin")
 	key := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(githubtest.Key())})
@@ -49,41 +57,67 @@ func newServing(t *testing.T, files map[string]string) *serving {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() {
-		s.stop(syscall.SIGTERM)
-		s.keptSecret()
-	})
 	return s
 }
 
-var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
+// another is a replica more, with a directory and the arguments that it needs
+// besides.
+func (s *serving) another(args ...string) *replica {
+	return &replica{dir: s.dir, args: append([]string{
+		"oakum", "serve", "--github-url", s.URL, "--app", githubtest.ClientID, "--app-key", "app.pem", "--webhook-secret", "secret.txt",
+		"--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
+	}, args...)}
+}
 
 // start starts the program and has GitHub tell it of events.
 func (s *serving) start() {
 	s.t.Helper()
-	s.process = &exec.Cmd{
-		Path: os.Args[0], // which is oakum when it is called so
-		Args: []string{
-			"oakum", "serve", "--github-url", s.URL, "--app", githubtest.ClientID, "--app-key", "app.pem", "--webhook-secret", "secret.txt",
-			"--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--policy", "privileged-container",
-		},
-		Dir: s.dir, Env: append(os.Environ(), "GITHUB_TOKEN="),
+	if err := s.replica.start(); err != nil {
+		s.t.Fatal(err)
 	}
-	errs, err := s.process.StderrPipe()
+	s.Webhook("http://"+s.address+"/webhook", s.secret)
+}
+
+// stop has the program end as it should.
+func (s *serving) stop() {
+	s.t.Helper()
+	if err := s.replica.stop(syscall.SIGTERM); err != nil {
+		s.t.Errorf("ending: %v\n%s", err, s.output())
+	}
+}
+
+// replica is one process of the program.
+type replica struct {
+	dir     string
+	args    []string
+	process *exec.Cmd
+	address string // of the public side
+	metrics string
+
+	mu   sync.Mutex
+	said strings.Builder
+}
+
+var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
+
+// start returns when the program listens.
+func (r *replica) start() error {
+	r.process = &exec.Cmd{Path: os.Args[0], Args: r.args, Dir: r.dir, Env: append(os.Environ(), "GITHUB_TOKEN=")} // which is oakum when it is called so
+	errs, err := r.process.StderrPipe()
+	if err == nil {
+		err = r.process.Start()
+	}
 	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := s.process.Start(); err != nil {
-		s.t.Fatal(err)
+		return err
 	}
 	addresses := make(chan string, 2)
 	go func() {
 		defer close(addresses)
-		for r := bufio.NewReader(errs); ; {
-			line, err := r.ReadString('\n')
-			s.mu.Lock()
-			s.said.WriteString(line)
-			s.mu.Unlock()
+		for lines := bufio.NewReader(errs); ; {
+			line, err := lines.ReadString('\n')
+			r.mu.Lock()
+			r.said.WriteString(line)
+			r.mu.Unlock()
 			if m := listening.FindStringSubmatch(line); m != nil {
 				addresses <- m[1]
 			}
@@ -92,44 +126,52 @@ func (s *serving) start() {
 			}
 		}
 	}()
-	for _, at := range []*string{&s.address, &s.metrics} {
+	for _, at := range []*string{&r.address, &r.metrics} {
+		var address string
 		select {
-		case *at = <-addresses:
+		case address = <-addresses:
 		case <-time.After(2 * time.Minute):
 		}
-		if *at == "" {
-			s.t.Fatalf("the program does not listen:\n%s", s.output())
+		if address == "" {
+			return fmt.Errorf("the program does not listen:\n%s", r.output())
 		}
+		r.mu.Lock()
+		*at = address
+		r.mu.Unlock()
 	}
-	s.Webhook("http://"+s.address+"/webhook", s.secret)
+	return nil
 }
 
 // stop ends the program by a signal and waits until it is gone.
-func (s *serving) stop(by syscall.Signal) {
-	s.t.Helper()
-	if s.process == nil {
-		return
+func (r *replica) stop(by syscall.Signal) error {
+	if r.process == nil {
+		return nil
 	}
-	if err := s.process.Process.Signal(by); err != nil {
-		s.t.Error(err)
+	err := r.process.Process.Signal(by)
+	if ended := r.process.Wait(); by != syscall.SIGKILL {
+		err = errors.Join(err, ended)
 	}
-	err := s.process.Wait()
-	if by == syscall.SIGTERM && err != nil {
-		s.t.Errorf("ending: %v\n%s", err, s.output())
-	}
-	s.process = nil
+	r.process = nil
+	return err
 }
 
-func (s *serving) output() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.said.String()
+func (r *replica) output() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.said.String()
+}
+
+// url is where webhooks go.
+func (r *replica) url() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return "http://" + r.address + "/webhook"
 }
 
 // keptSecret: nothing that was printed holds what is secret.
-func (s *serving) keptSecret() {
+func (s *serving) keptSecret(r *replica) {
 	s.t.Helper()
-	out := s.output()
+	out := r.output()
 	for _, secret := range append(s.Issued(), s.secret, "PRIVATE KEY") {
 		if strings.Contains(out, secret) {
 			s.t.Errorf("the log has a secret")
@@ -245,43 +287,6 @@ func TestServe(t *testing.T) {
 	}
 }
 
-// TestServeKilled: nothing is lost and nothing is done twice when the program is
-// killed again and again.
-func TestServeKilled(t *testing.T) {
-	s := newServing(t, map[string]string{".oakum.yaml": served})
-	s.start()
-	for i := range 4 {
-		s.Commit("main", "push", map[string]string{fmt.Sprintf("d%d/pod.yaml", i): strings.ReplaceAll(privileged, "name: web", fmt.Sprintf("name: p%d", i))})
-		s.until("the delivery", func() bool {
-			return slices.ContainsFunc(s.Deliveries(), func(d githubtest.Delivery) bool { return d.Event == "push" && d.Done })
-		})
-		s.stop(syscall.SIGKILL)
-		s.start()
-		for _, d := range s.Deliveries() {
-			if d.Done && d.Status == 0 {
-				s.Redeliver(d.ID)
-			}
-		}
-	}
-	s.until("all pull requests", func() bool { return len(s.open()) == 4 })
-	s.Settle()
-	heads := map[string]int{}
-	for _, p := range s.Pulls() {
-		heads[p.Head]++
-		if n := s.Git("rev-list", "--count", "main.."+p.Head); n != "1" {
-			t.Errorf("branch %s has %s commits", p.Head, n)
-		}
-	}
-	for head, n := range heads {
-		if n != 1 {
-			t.Errorf("%d pull requests for %s", n, head)
-		}
-	}
-	if n := len(s.Issues()); n > 1 {
-		t.Errorf("%d dashboards", n)
-	}
-}
-
 func TestServeRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -296,6 +301,7 @@ func TestServeRefuses(t *testing.T) {
 		{[]string{}, "nothing to look after"},
 		{[]string{"--repository", "a/b"}, "there is no webhook secret"},
 		{[]string{"--repository", "a/b", "--webhook-secret", short}, "has 7 bytes, and at least 32 are needed"},
+		{[]string{"--repository", "a/b", "--exclude", "x"}, "--exclude is not for serve: every repository has a .oakum.yaml of its own"},
 		{[]string{"--app", "1"}, "needs both its ID (--app) and its private key"},
 		{[]string{"--repository", "a/b", "--listen", "nowhere"}, "want host:port"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,15 @@ import (
 type Library struct {
 	Policies []*policy.Policy // strict ones included
 	Safety   policy.Safety    // where a repository says nothing; empty: evidence
+	Only     []string         // names of those whose findings are asked for; empty: all
+	Least    policy.Severity  // findings that are less bad are not told; empty: all are
+}
+
+// selected are those of a repository's policies whose findings are asked for.
+func (l *Library) selected(all []*policy.Policy) []*policy.Policy {
+	return slices.DeleteFunc(slices.Clone(all), func(p *policy.Policy) bool {
+		return len(l.Only) > 0 && !slices.Contains(l.Only, p.Name) || l.Least != "" && !p.Worst().AtLeast(l.Least)
+	})
 }
 
 // Options of New.
@@ -89,18 +99,26 @@ func (b *Bot) identity(ctx context.Context) (login string, app int64, err error)
 func (b *Bot) Work(ctx context.Context, r store.Repository, t store.Task) error {
 	err := b.work(ctx, r, t)
 	var wait *remediate.Later
-	var refusal *remediate.Refusal
 	switch {
 	case err == nil:
 		return nil
 	case errors.As(err, &wait):
 		return store.Later(wait.Until.Sub(b.o.Now()))
-	case errors.As(err, &refusal) && final[refusal.Reason]:
-		return store.Park(err)
-	case errors.Is(err, repo.ErrTooLarge), errors.Is(err, errParked):
+	case hopeless(err):
 		return store.Park(err)
 	}
 	return err
+}
+
+// hopeless says that trying again helps with nothing of what failed. Where
+// several things did, it may help with one of them.
+func hopeless(err error) bool {
+	var all failures
+	if errors.As(err, &all) {
+		return !slices.ContainsFunc(all, func(err error) bool { return !hopeless(err) })
+	}
+	var refusal *remediate.Refusal
+	return errors.As(err, &refusal) && final[refusal.Reason] || errors.Is(err, repo.ErrTooLarge) || errors.Is(err, errParked) || store.IsParked(err)
 }
 
 // errParked is a state of the repository in which nothing can be done until a
@@ -135,7 +153,13 @@ func (b *Bot) work(ctx context.Context, r store.Repository, t store.Task) error 
 			return err
 		}
 		// A push says to what; whatever else asks wants all of it looked at.
-		return v.reconcile(ctx, ask.Commit == "")
+		err = v.reconcile(ctx, ask.Commit == "")
+		if err == nil || store.IsLater(err) {
+			if lags := v.behind(ctx, t, ask.Commit); lags != nil {
+				return lags // and whatever is to be done later is found again
+			}
+		}
+		return err
 	case store.Preview:
 		return v.preview(ctx, t)
 	case store.Follow:
@@ -154,11 +178,27 @@ func (b *Bot) work(ctx context.Context, r store.Repository, t store.Task) error 
 	return store.Park(fmt.Errorf("nobody knows what a task %q asks for", t.Kind))
 }
 
+// failures are what went wrong with several pull requests.
+type failures []error
+
+func (f failures) Error() string   { return errors.Join(f...).Error() }
+func (f failures) Unwrap() []error { return f }
+
+// together is nil for no failures.
+func together(failed []error) error {
+	if len(failed) == 0 {
+		return nil
+	}
+	return failures(failed)
+}
+
 func stored(r remediate.Repository) store.Repository {
 	return store.Repository{ID: r.ID, Installation: r.Installation, Name: r.Name}
 }
 
-// installed asks for a first look at every repository of an installation.
+// installed asks for a first look at every repository of an installation, and
+// has done again what was parked: it may have been for want of a right, or
+// because the installation was suspended.
 func (b *Bot) installed(ctx context.Context, installation int64) error {
 	all, err := b.o.Hub.Repositories(ctx)
 	if err != nil {
@@ -170,6 +210,18 @@ func (b *Bot) installed(ctx context.Context, installation int64) error {
 		}
 		if err := b.o.Store.Add(ctx, 0, store.Task{Repository: stored(r), Kind: store.Reconcile}); err != nil {
 			return err
+		}
+		waiting, err := b.o.Store.Waiting(ctx, r.ID)
+		if err != nil {
+			return err
+		}
+		for _, w := range waiting {
+			if w.State != store.StateParked {
+				continue
+			}
+			if err := b.o.Store.Retry(ctx, w.ID); err != nil && !errors.Is(err, store.ErrNone) {
+				return err
+			}
 		}
 	}
 	return nil

@@ -44,7 +44,7 @@ func (v *visit) command(ctx context.Context, t store.Task) error {
 		return nil
 	}
 	comment, err := v.host.Comment(ctx, ask.Comment)
-	if refused(err, remediate.RefusedMissing) {
+	if refused(err, remediate.RefusedMissing) && t.Attempts >= patience {
 		return nil // deleted, and so taken back
 	}
 	if err != nil {

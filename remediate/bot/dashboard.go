@@ -60,7 +60,7 @@ func (r *run) overview() overview {
 		p := r.memory.groups[key]
 		i := item{branch: remediate.BranchName(key), title: key, why: p.outcome.Detail, number: p.outcome.PullRequest.Number}
 		if p.group != nil {
-			i.title = p.group.Proposal("-", "-", nil).Title
+			i.title = p.group.Title()
 		} else if p.outcome.PullRequest.Title != "" {
 			i.title = p.outcome.PullRequest.Title
 		}
@@ -213,9 +213,19 @@ func (v *visit) tick(ctx context.Context, t store.Task) error {
 	if err != nil {
 		return store.Park(err)
 	}
-	issue, err := v.issue(ctx)
-	if err != nil || issue == nil || issue.Number != number || len(v.ticked(issue.Body)) == 0 {
+	ask, err := asked(t)
+	if err != nil {
 		return err
+	}
+	issue, err := v.issue(ctx)
+	if err != nil || issue == nil || issue.Number != number {
+		return err
+	}
+	if err := lags(t, ask.Updated, issue.Updated); err != nil {
+		return err
+	}
+	if len(v.ticked(issue.Body)) == 0 {
+		return nil
 	}
 	return v.reconcile(ctx, slices.ContainsFunc(v.ticked(issue.Body), func(t tick) bool { return t.what == markAgain }))
 }

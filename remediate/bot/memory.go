@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/oakum-dev/oakum/detect/manifest"
+	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/remediate"
 )
 
@@ -16,6 +17,9 @@ type memory struct {
 	files    map[fileKey]*parsed
 	reading  int // counts readings of trees
 	trees    map[string]*remediate.Project
+	last     *remediate.Project  // the one that was read last
+	policies []*policy.Policy    // of the settings
+	selected []*policy.Policy    // those whose findings are asked for
 	groups   map[string]*planned // by key
 	full     bool                // groups has all there are
 }
@@ -38,6 +42,7 @@ type planned struct {
 	group     *remediate.Group // nil: nothing can be mended
 	settled   bool             // what it says is published, or a person decided against it
 	outcome   remediate.Outcome
+	undecided bool     // people did not decide against it, when that was asked
 	reverted  []string // findings that people took back
 	again     bool     // a person wants it, whatever was decided or is the limit
 	waits     string   // why it is not opened yet; empty: it is, or need not be
@@ -95,7 +100,7 @@ func (m *memories) drop(repository int64) {
 func (r *memory) reset(settings string) {
 	r.settings = settings
 	r.files = map[fileKey]*parsed{}
-	r.trees = map[string]*remediate.Project{}
+	r.trees, r.last = map[string]*remediate.Project{}, nil
 	r.groups = map[string]*planned{}
 	r.full = false
 }

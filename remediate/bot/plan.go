@@ -31,7 +31,7 @@ func (r *run) plan(ctx context.Context, full bool) error {
 		case p == nil || p.signature != signs[key]:
 			todo[key] = true
 		case full:
-			p.settled, p.reverted = false, nil
+			p.settled, p.undecided, p.reverted = false, false, nil
 			todo[key] = true
 		}
 	}

@@ -133,6 +133,13 @@ func (v *visit) preview(ctx context.Context, t store.Task) error {
 	if err != nil {
 		return err
 	}
+	ask, err := asked(t)
+	if err != nil {
+		return err
+	}
+	if err := lags(t, ask.Updated, pull.Updated); err != nil {
+		return err
+	}
 	if pull.State != remediate.StateOpen {
 		return nil
 	}

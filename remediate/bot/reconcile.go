@@ -61,6 +61,7 @@ func (v *visit) converge(ctx context.Context, full bool) (next time.Time, err er
 	} else if err != nil {
 		return next, err
 	}
+	v.seen = r.head
 	tree, err := v.tree(ctx, r.head)
 	if err != nil {
 		return next, err
@@ -92,10 +93,10 @@ func (v *visit) converge(ctx context.Context, full bool) (next time.Time, err er
 		func(ctx context.Context) error { return r.dashboard(ctx, r.overview()) },
 	} {
 		if err := step(ctx); err != nil {
-			return next, errors.Join(append(r.failed, err)...)
+			return next, together(append(r.failed, err))
 		}
 	}
-	return r.next, errors.Join(r.failed...)
+	return r.next, together(r.failed)
 }
 
 // list finds oakum's open pull requests.
@@ -160,20 +161,25 @@ func (r *run) one(ctx context.Context, key string, p *planned) error {
 		p.settled = true
 		return nil
 	}
+	if !isOpen && !p.again {
+		p.waits = r.limited(p)
+	}
+	if p.waits != "" && p.undecided {
+		return nil // and when that changes, an event tells
+	}
 	proposal := r.proposal(p)
 	proposal.Again = p.again
-	if !isOpen && !p.again {
-		if p.waits = r.limited(p); p.waits != "" {
-			out, err := remediate.Decided(ctx, r.host, proposal)
-			if err != nil {
-				return err
-			}
-			p.outcome = out
-			if out.Action != "" && len(out.Reverted) == 0 {
-				p.waits, p.settled = "", true
-			}
-			return nil
+	if p.waits != "" {
+		out, err := remediate.Decided(ctx, r.host, proposal)
+		if err != nil {
+			return err
 		}
+		p.outcome = out
+		if out.Action != "" && len(out.Reverted) == 0 {
+			p.waits, p.settled = "", true
+		}
+		p.undecided = out.Action == ""
+		return nil
 	}
 	out, err := remediate.Publish(ctx, r.writer, r.host, proposal)
 	if err != nil {
@@ -427,9 +433,16 @@ func (v *visit) follow(ctx context.Context, t store.Task) error {
 	if !v.ours(pull) {
 		return nil
 	}
+	ask, err := asked(t)
+	if err != nil {
+		return err
+	}
+	if err := lags(t, ask.Updated, pull.Updated); err != nil {
+		return err
+	}
 	for key, p := range v.memory.groups {
 		if remediate.BranchName(key) == pull.Branch {
-			p.settled = false
+			p.settled, p.undecided = false, false
 			p.outcome = remediate.Outcome{}
 		}
 	}

@@ -31,6 +31,7 @@ type visit struct {
 	login  string
 	app    int64
 	again  []string // branches that a person wants to be made anew
+	seen   string   // head of the base branch that was looked at
 }
 
 // visit meets a repository where it is now, whatever it was called before.
@@ -161,7 +162,7 @@ func (v *visit) settingsOf(ctx context.Context, src []byte) (remediate.Settings,
 	if o.Policies, err = config.Apply(library.Policies); err != nil {
 		return remediate.Settings{}, &configError{err}
 	}
-	o.Selected = o.Policies
+	o.Selected, o.Least = library.selected(o.Policies), library.Least
 	if o.Kubernetes, err = config.Minor(); err != nil {
 		return remediate.Settings{}, &configError{err}
 	}
@@ -175,7 +176,10 @@ func (v *visit) settingsOf(ctx context.Context, src []byte) (remediate.Settings,
 	fmt.Fprintf(digest, "\x00%p\x00%s", library, o.Today.Format("2006-01-02"))
 	if sum := hex.EncodeToString(digest.Sum(nil)); v.memory.settings != sum {
 		v.memory.reset(sum)
+		v.memory.policies, v.memory.selected = o.Policies, o.Selected
 	}
+	// The very same, so that what was judged by them counts.
+	o.Policies, o.Selected = v.memory.policies, v.memory.selected
 	return o, nil
 }
 
@@ -190,12 +194,12 @@ func (v *visit) read(ctx context.Context, commit string, o remediate.Settings) (
 	if p := v.memory.trees[root]; p != nil {
 		return p, nil
 	}
-	o.Reuse = v.memory.reuse(identity)
+	o.Reuse, o.Before = v.memory.reuse(identity), v.memory.last
 	p, err := remediate.ReadProject(tree, o)
 	if err != nil {
 		return nil, err
 	}
-	v.memory.trees[root] = p
+	v.memory.trees[root], v.memory.last = p, p
 	return p, nil
 }
 

@@ -56,7 +56,7 @@ const onboarded = "safety: review\npullRequests: {draft: [], limits: {open: 0, p
 // world is a forge with a repository, and oakum as an App on it.
 type world struct {
 	*githubtest.Server
-	t     *testing.T
+	t     testing.TB
 	clock *githubtest.Clock
 	store *store.Store
 	bot   *bot.Bot
@@ -64,6 +64,8 @@ type world struct {
 	log   *safeBuffer
 	dir   string
 
+	policies []*policy.Policy
+	maxBytes int64 // of a copy of a repository; 0: as it comes
 	clusters []*bot.Cluster
 }
 
@@ -97,15 +99,23 @@ func (h hosts) Host(ctx context.Context, r remediate.Repository) (bot.Host, erro
 
 var library = sync.OnceValues(func() ([]*policy.Policy, error) {
 	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Known: true}
-	all, err := c.LoadFS(policies.FS)
-	return slices.DeleteFunc(all, func(p *policy.Policy) bool { return p.Name != "privileged-container" && p.Name != "host-pid" }), err
+	return c.LoadFS(policies.FS)
 })
 
 // newWorld has two policies, so that tests say what they mean by few files.
 func newWorld(t *testing.T, files map[string]string) *world {
 	t.Helper()
 	t.Parallel()
-	w := &world{t: t, clock: githubtest.NewClock(), log: &safeBuffer{}, dir: t.TempDir()}
+	all, err := library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return makeWorld(t, slices.DeleteFunc(slices.Clone(all), func(p *policy.Policy) bool { return p.Name != "privileged-container" && p.Name != "host-pid" }), files)
+}
+
+func makeWorld(t testing.TB, policies []*policy.Policy, files map[string]string) *world {
+	t.Helper()
+	w := &world{t: t, clock: githubtest.NewClock(), log: &safeBuffer{}, dir: t.TempDir(), policies: policies}
 	w.Server = githubtest.New(t, "", files)
 	w.Time = w.clock.Now
 	w.Permit("ada", "admin")
@@ -126,10 +136,7 @@ func newWorld(t *testing.T, files map[string]string) *world {
 // restart makes a bot that remembers nothing.
 func (w *world) restart() {
 	w.t.Helper()
-	all, err := library()
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	var err error
 	w.hub, err = github.NewHub(github.Options{
 		App: github.App{ID: githubtest.ClientID, Key: githubtest.Key()}, BaseURL: w.URL, Clock: w.clock, MaxWait: time.Hour,
 	})
@@ -137,7 +144,7 @@ func (w *world) restart() {
 		w.t.Fatal(err)
 	}
 	w.bot, err = bot.New(bot.Options{
-		Hub: hosts{w.hub}, Store: w.store, Library: bot.Library{Policies: all}, Dir: filepath.Join(w.dir, "copies"), Key: []byte(strings.Repeat("k", 32)), Clusters: w.clusters,
+		Hub: hosts{w.hub}, Store: w.store, Library: bot.Library{Policies: w.policies}, Dir: filepath.Join(w.dir, "copies"), MaxBytes: w.maxBytes, Clusters: w.clusters, Key: []byte(strings.Repeat("k", 32)),
 		Access: repo.Access{Pause: w.clock.Sleep}, Log: slog.New(slog.NewTextHandler(w.log, nil)), Now: w.clock.Now,
 	})
 	if err != nil {
@@ -162,14 +169,19 @@ func (w *world) repository() store.Repository {
 	return store.Repository{ID: w.ID, Installation: w.Installation().ID, Name: w.FullName()}
 }
 
-// try does a task and gives its error.
-func (w *world) try(kind store.Kind, key string, ask store.Ask) error {
+func (w *world) task(kind store.Kind, key string, ask store.Ask) store.Task {
 	w.t.Helper()
 	data, err := json.Marshal(ask)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return w.bot.Work(w.t.Context(), w.repository(), store.Task{Repository: w.repository(), Kind: kind, Key: key, Data: data})
+	return store.Task{Repository: w.repository(), Kind: kind, Key: key, Data: data}
+}
+
+// try does a task and gives its error.
+func (w *world) try(kind store.Kind, key string, ask store.Ask) error {
+	w.t.Helper()
+	return w.bot.Work(w.t.Context(), w.repository(), w.task(kind, key, ask))
 }
 
 func (w *world) do(kind store.Kind, key string, ask store.Ask) {

@@ -27,7 +27,7 @@ func pullOf(got *github.PullRequest) remediate.Pull {
 		Draft:       got.GetDraft(),
 		Head:        remediate.Repository{ID: got.GetHead().GetRepo().GetID(), Name: got.GetHead().GetRepo().GetFullName()},
 		BaseCommit:  got.GetBase().GetSHA(), Mergeable: got.GetMergeableState(), AutoMerge: got.GetAutoMerge().GetMergeMethod(),
-		Created: got.GetCreatedAt().Time, Closed: got.GetClosedAt().Time, Node: got.GetNodeID(),
+		Created: got.GetCreatedAt().Time, Updated: got.GetUpdatedAt().Time, Closed: got.GetClosedAt().Time, Node: got.GetNodeID(),
 	}
 	if p.State == remediate.StateMerged {
 		p.MergeCommit = got.GetMergeCommitSHA()

@@ -53,20 +53,22 @@ type Task struct {
 	Kind       Kind
 	Key        string          // at most 200 bytes
 	Data       json.RawMessage // at most 64 KiB
+	Attempts   int             // that failed before; told to handlers, and not kept
 }
 
 // Ask is the data of a task that comes from a delivery: what the forge cannot be
 // asked for later, or not as cheaply. What does not apply is empty.
 type Ask struct {
-	Delivery string   `json:"delivery,omitempty"` // its ID, for the audit trail
-	Sender   string   `json:"sender,omitempty"`   // login of who caused it
-	Number   int      `json:"number,omitempty"`   // of the pull request or issue
-	Commit   string   `json:"commit,omitempty"`   // the head, when the event was made
-	Ref      string   `json:"ref,omitempty"`      // of a merge group
-	Comment  int64    `json:"comment,omitempty"`  // its ID
-	Lines    []string `json:"lines,omitempty"`    // of the comment as it was created: those that begin with /oakum
-	CheckRun int64    `json:"checkRun,omitempty"` // its ID
-	Button   string   `json:"button,omitempty"`   // of a check run; empty: it is to run again
+	Delivery string    `json:"delivery,omitempty"` // its ID, for the audit trail
+	Sender   string    `json:"sender,omitempty"`   // login of who caused it
+	Number   int       `json:"number,omitempty"`   // of the pull request or issue
+	Commit   string    `json:"commit,omitempty"`   // the head, when the event was made
+	Updated  time.Time `json:"updated,omitzero"`   // when the pull request or issue was changed last, as of the event
+	Ref      string    `json:"ref,omitempty"`      // of a merge group
+	Comment  int64     `json:"comment,omitempty"`  // its ID
+	Lines    []string  `json:"lines,omitempty"`    // of the comment as it was created: those that begin with /oakum
+	CheckRun int64     `json:"checkRun,omitempty"` // its ID
+	Button   string    `json:"button,omitempty"`   // of a check run; empty: it is to run again
 }
 
 // Handler does one task. A nil error ends the task. Later and Park say what

@@ -184,7 +184,7 @@ func (t *turn) next(ctx context.Context, q querier) (bool, error) {
 		return false, err
 	}
 	t.task.Data = []byte(data)
-	t.task.Repository = t.repository
+	t.task.Repository, t.task.Attempts = t.repository, t.attempts
 	_, err = q.ExecContext(ctx, `UPDATE repository SET doing = $1 WHERE id = $2`, t.id, t.row)
 	return err == nil, err
 }

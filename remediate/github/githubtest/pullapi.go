@@ -27,7 +27,7 @@ func (r *Repository) pullObject(schema string, p Pull, refs map[string]string) o
 	o := spec.sample(schema, object{
 		"number": p.Number, "id": p.Number, "node_id": fmt.Sprintf("PR_%d_%d", r.ID, p.Number), "state": p.State,
 		"title": p.Title, "body": p.Body, "labels": labelObjects(p.Labels), "draft": p.Draft, "user": spec.user(p.Author),
-		"created_at": stamp(p.Created), "closed_at": stamp(p.Closed), "merged_at": nil, "merge_commit_sha": nil,
+		"created_at": stamp(p.Created), "updated_at": stamp(p.Updated), "closed_at": stamp(p.Closed), "merged_at": nil, "merge_commit_sha": nil,
 		"html_url": fmt.Sprintf("%s/pull/%d", at, p.Number), "requested_reviewers": spec.users(p.Reviewers),
 		"requested_teams": teams(spec, p.Teams), "assignees": spec.users(p.Assignees),
 		"head": r.end(p, true, refs), "base": r.end(p, false, refs),

@@ -26,6 +26,7 @@ type Pull struct {
 	Assignees   []string
 	MergeCommit string
 	Created     time.Time
+	Updated     time.Time
 	Closed      time.Time
 }
 
@@ -85,6 +86,7 @@ func (r *Repository) AddFork(head, base, title string) {
 func (r *Repository) open(who *actor, p *Pull) int {
 	r.s.mu.Lock()
 	p.Number, p.State, p.Author, p.Created = r.number(), "open", who.login, r.s.Time()
+	p.Updated = p.Created
 	r.pulls = append(r.pulls, p)
 	r.s.mu.Unlock()
 	r.point(p.Number, p.HeadCommit)
@@ -137,6 +139,7 @@ func (r *Repository) change(number int, edit func(*Pull)) {
 			p.HeadCommit = refs["refs/heads/"+p.Head]
 		}
 		edit(p)
+		p.Updated = r.s.Time()
 		return
 	}
 	r.s.t.Errorf("no pull request #%d", number)
@@ -163,6 +166,7 @@ func (r *Repository) moved(who *actor, before map[string]string) {
 				continue
 			}
 			r.point(p.Number, new)
+			r.change(p.Number, func(*Pull) {})
 			r.tellPull(who, "synchronize", p.Number, object{"before": old, "after": new})
 		}
 	}
