@@ -11,7 +11,7 @@ func trim(k kind, o map[string]any, owners bool) map[string]any {
 		delete(meta, "managedFields")
 	}
 	switch {
-	case k.Group == "" && k.name == "Secret":
+	case k.secret():
 		secret(o, meta)
 	case k.Group == "" && k.name == "Pod":
 		if owner, ok := controller(o); ok && owner["kind"] != "Node" {
