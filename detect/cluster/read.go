@@ -112,6 +112,7 @@ func (r *reader) read(ctx context.Context) (*Inventory, error) {
 	}
 	more, unread := r.kubelets(ctx, out.Objects)
 	out.Objects, out.Unread = append(out.Objects, more...), append(out.Unread, unread...)
+	out.slim()
 	out.sort()
 	return out, nil
 }

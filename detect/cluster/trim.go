@@ -57,3 +57,15 @@ func pick(m map[string]any, keys ...string) map[string]any {
 	}
 	return out
 }
+
+// slim drops of what the workloads of the inventory make, pods aside, all but
+// whose it is: the workload is judged in its place.
+func (i *Inventory) slim() {
+	makers := i.makers(nil)
+	for n, o := range i.Objects {
+		owner, ok := controller(o)
+		if ok && o["kind"] != "Pod" && makers[text(owner["uid"])] {
+			i.Objects[n] = pick(o, "apiVersion", "kind", "metadata")
+		}
+	}
+}
