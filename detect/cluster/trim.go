@@ -41,10 +41,26 @@ func secret(o, meta map[string]any) {
 func pod(o, meta map[string]any) map[string]any {
 	spec, _ := o["spec"].(map[string]any)
 	status, _ := o["status"].(map[string]any)
-	delete(meta, "managedFields")
-	out := map[string]any{"apiVersion": o["apiVersion"], "kind": o["kind"], "metadata": meta}
-	out["spec"] = pick(spec, "serviceAccountName", "nodeName", "hostNetwork", "hostPID", "hostIPC", "hostUsers", "os", "securityContext", "containers", "initContainers", "ephemeralContainers", "volumes")
-	out["status"] = pick(status, "phase", "containerStatuses", "initContainerStatuses")
+	kept := pick(status, "phase")
+	for _, list := range []string{"containerStatuses", "initContainerStatuses"} {
+		if statuses, ok := status[list].([]any); ok {
+			kept[list] = containers(statuses)
+		}
+	}
+	return map[string]any{
+		"apiVersion": o["apiVersion"], "kind": o["kind"],
+		"metadata": pick(meta, "name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels", "annotations", "ownerReferences"),
+		"spec":     pick(spec, "serviceAccountName", "nodeName", "hostNetwork", "hostPID", "hostIPC", "hostUsers", "os", "securityContext", "containers", "initContainers", "ephemeralContainers", "volumes"),
+		"status":   kept,
+	}
+}
+
+// containers keeps of the statuses of containers what runs, and how well.
+func containers(statuses []any) []any {
+	out := make([]any, 0, len(statuses))
+	for _, s := range items(statuses) {
+		out = append(out, pick(s, "name", "image", "imageID", "ready", "restartCount", "user"))
+	}
 	return out
 }
 
