@@ -143,8 +143,11 @@ func copied(findings []*detect.Finding) []*detect.Finding {
 
 // byPlace is the order in which a scan has findings.
 func byPlace(a, b *detect.Finding) int {
-	return cmp.Or(cmp.Compare(a.Position.File, b.Position.File), cmp.Compare(a.Position.Line, b.Position.Line),
-		cmp.Compare(a.Position.Column, b.Position.Column), cmp.Compare(a.Policy.Name, b.Policy.Name), cmp.Compare(a.Field.String(), b.Field.String()))
+	if c := cmp.Or(cmp.Compare(a.Position.File, b.Position.File), cmp.Compare(a.Position.Line, b.Position.Line),
+		cmp.Compare(a.Position.Column, b.Position.Column), cmp.Compare(a.Policy.Name, b.Policy.Name)); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Field.String(), b.Field.String())
 }
 
 // byReach divides policies into those that look at nothing but the resource that

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"crypto/x509"
+	"database/sql"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -285,6 +286,52 @@ func TestServe(t *testing.T) {
 	if answers != 1 {
 		t.Errorf("%d answers, want 1", answers)
 	}
+}
+
+// TestServeWithoutDatabase: while the database cannot be written to nothing is
+// acknowledged, and what is delivered again afterwards is done.
+func TestServeWithoutDatabase(t *testing.T) {
+	s := newServing(t, map[string]string{".oakum.yaml": served})
+	s.start()
+	s.until("the first look", s.idle)
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "oakum.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	lock, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.until("the lock", func() bool {
+		_, err := lock.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+		return err == nil
+	})
+	commit := s.Commit("main", "push", map[string]string{"a/pod.yaml": privileged})
+	var refused githubtest.Delivery
+	s.until("an answer", func() bool {
+		for _, d := range s.Deliveries() {
+			if d.Event == "push" && strings.Contains(string(d.Payload), commit) {
+				refused = d
+			}
+		}
+		return refused.Done
+	})
+	if refused.Status != http.StatusServiceUnavailable {
+		t.Errorf("a delivery that cannot be kept was answered with %d", refused.Status)
+	}
+	if code, _ := s.get(s.address, "/readyz"); code != http.StatusServiceUnavailable {
+		t.Errorf("ready without a database: %d", code)
+	}
+	if code, _ := s.get(s.address, "/healthz"); code != http.StatusOK {
+		t.Errorf("not healthy: %d", code)
+	}
+	if _, err := lock.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	s.until("readiness", func() bool { code, _ := s.get(s.address, "/readyz"); return code == http.StatusOK })
+	s.Redeliver(refused.ID) // as the sweeper asks GitHub to
+	s.until("a pull request", func() bool { return len(s.open()) == 1 })
 }
 
 func TestServeRefuses(t *testing.T) {

@@ -267,6 +267,40 @@ func noise(size int) string {
 	return string(b)
 }
 
+// onDisk is how many bytes the copies of repositories take.
+func (w *world) onDisk() (size int64) {
+	w.t.Helper()
+	if err := filepath.WalkDir(filepath.Join(w.dir, "copies"), func(_ string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			size += info.Size()
+		}
+		return err
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	return size
+}
+
+// TestPushFetchesWhatChanged: what is here already is not sent again, be it for
+// a push, for a merge or for a person's pull request.
+func TestPushFetchesWhatChanged(t *testing.T) {
+	w := newWorld(t, map[string]string{".oakum.yaml": onboarded, "a/pod.yaml": clean("a"), "film": noise(1 << 20)})
+	w.reconcile()
+	before := w.onDisk()
+	w.push(map[string]string{"a/pod.yaml": privileged("a")})
+	w.preview(w.proposed("feature", map[string]string{"b/pod.yaml": privileged("b")}))
+	w.Merge(w.open()[0].Number)
+	w.reconcile()
+	w.push(map[string]string{"c/pod.yaml": privileged("c")})
+	if grown := w.onDisk() - before; before < 1<<20 || grown > 100<<10 {
+		t.Errorf("%d bytes first, and %d more for changes of a few lines", before, grown)
+	}
+}
+
 // TestTooLarge: a repository larger than what is kept of one is parked, and
 // nothing of it is left on the disk.
 func TestTooLarge(t *testing.T) {
@@ -277,20 +311,7 @@ func TestTooLarge(t *testing.T) {
 	if !store.IsParked(err) || !strings.Contains(err.Error(), "larger than what is read of one") {
 		t.Fatalf("error %v", err)
 	}
-	size := int64(0)
-	if err := filepath.WalkDir(w.dir, func(_ string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil && !strings.Contains(d.Name(), "oakum.db") {
-			size += info.Size()
-		}
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	if size > 2*w.maxBytes {
+	if size := w.onDisk(); size > 2*w.maxBytes {
 		t.Errorf("%d bytes are on the disk", size)
 	}
 	w.Commit("main", "smaller", map[string]string{"film": ""})

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -133,11 +134,17 @@ func (m *Mirror) Fetch(ctx context.Context, url string, access Access, commit st
 	if err != nil {
 		return err
 	}
-	var haves []plumbing.Hash
-	if !m.last.IsZero() {
-		haves = []plumbing.Hash{m.last}
+	haves, err := m.haves()
+	if err != nil {
+		return err
 	}
-	err = r.fetch(ctx, m.store, hash, haves, 1)
+	// A server leaves out what is here if it meets a commit that is here among
+	// those that it sends: for that, one more than is asked for.
+	depth := 1
+	if len(haves) > 0 {
+		depth = 2
+	}
+	err = r.fetch(ctx, m.store, hash, haves, depth)
 	switch {
 	case errors.Is(err, errTooLarge):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
@@ -149,6 +156,27 @@ func (m *Mirror) Fetch(ctx context.Context, url string, access Access, commit st
 		return fmt.Errorf("noting what was fetched: %w", err)
 	}
 	return nil
+}
+
+// maxHaves is how many commits a server is told of that are here.
+const maxHaves = 32
+
+// haves are commits that are here with all their files, the newest ones.
+func (m *Mirror) haves() ([]plumbing.Hash, error) {
+	if m.last.IsZero() {
+		return nil, nil
+	}
+	known, err := m.store.Shallow()
+	if err != nil {
+		return nil, fmt.Errorf("looking what is here: %w", err)
+	}
+	haves := []plumbing.Hash{m.last}
+	for _, hash := range slices.Backward(known) {
+		if _, err := object.GetCommit(m.store, hash); err == nil && hash != m.last && len(haves) < maxHaves {
+			haves = append(haves, hash)
+		}
+	}
+	return haves, nil
 }
 
 // Blob reads a file of a commit; a file that is not there is fs.ErrNotExist.
