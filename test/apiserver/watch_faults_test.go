@@ -12,7 +12,6 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	corev1 "k8s.io/api/core/v1"
-	flowcontrolv1 "k8s.io/api/flowcontrol/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -220,49 +219,6 @@ func TestWatchToken(t *testing.T) {
 	changeAll(ctx, t, server.Config, 0)
 	until(ctx, t, "word of what is stale", func() bool { return w.saysStale("apps/Deployment", "Unauthorized") })
 	renew()
-	w.appears(ctx, t, "privileged-container Deployment shop/new-0")
-	w.right(ctx, t, reading)
-}
-
-// TestWatchFairness: the API server's own priority and fairness refuses all
-// that oakum asks for a while.
-func TestWatchFairness(t *testing.T) {
-	server := Start(t)
-	ctx := t.Context()
-	prepare(ctx, t, server.Config)
-	reading := account(ctx, t, server.Config)
-	config, broken := through(reading)
-	w := watch(ctx, t, config)
-	flow := kubernetes.NewForConfigOrDie(server.Config).FlowcontrolV1()
-	const nothing = "nothing"
-	if _, err := flow.PriorityLevelConfigurations().Create(ctx, &flowcontrolv1.PriorityLevelConfiguration{
-		ObjectMeta: metav1.ObjectMeta{Name: nothing},
-		Spec: flowcontrolv1.PriorityLevelConfigurationSpec{Type: flowcontrolv1.PriorityLevelEnablementLimited, Limited: &flowcontrolv1.LimitedPriorityLevelConfiguration{
-			NominalConcurrencyShares: new(int32), BorrowingLimitPercent: new(int32), LimitResponse: flowcontrolv1.LimitResponse{Type: flowcontrolv1.LimitResponseTypeReject},
-		}},
-	}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	all := []string{"*"}
-	if _, err := flow.FlowSchemas().Create(ctx, &flowcontrolv1.FlowSchema{
-		ObjectMeta: metav1.ObjectMeta{Name: nothing},
-		Spec: flowcontrolv1.FlowSchemaSpec{PriorityLevelConfiguration: flowcontrolv1.PriorityLevelConfigurationReference{Name: nothing}, MatchingPrecedence: 2, Rules: []flowcontrolv1.PolicyRulesWithSubjects{{
-			Subjects:      []flowcontrolv1.Subject{{Kind: flowcontrolv1.SubjectKindServiceAccount, ServiceAccount: &flowcontrolv1.ServiceAccountSubject{Namespace: "oakum", Name: "oakum"}}},
-			ResourceRules: []flowcontrolv1.ResourcePolicyRule{{Verbs: all, APIGroups: all, Resources: all, Namespaces: all, ClusterScope: true}},
-		}}},
-	}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	until(ctx, t, "a refusal", func() bool {
-		err := kubernetes.NewForConfigOrDie(reading).CoreV1().RESTClient().Get().Resource("namespaces").MaxRetries(0).Do(ctx).Error()
-		return apierrors.IsTooManyRequests(err)
-	})
-	broken.cut()
-	changeAll(ctx, t, server.Config, 0)
-	until(ctx, t, "word of what is stale", func() bool { return w.saysStale("apps/Deployment", "") })
-	if err := flow.FlowSchemas().Delete(ctx, nothing, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
 	w.appears(ctx, t, "privileged-container Deployment shop/new-0")
 	w.right(ctx, t, reading)
 }
