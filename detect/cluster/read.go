@@ -12,8 +12,6 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
@@ -257,36 +255,4 @@ func reason(k kind, err error) string {
 
 func noRight(verb string, k kind) string {
 	return fmt.Sprintf("oakum has no right to %s %s: bind the ClusterRole oakum-reader of deploy/reader.yaml", verb, k.GroupResource())
-}
-
-// kubelets reads the configuration of each node's kubelet where oakum has the
-// right to, which is more than to look: get on nodes/proxy.
-func (r *reader) kubelets(ctx context.Context, objects []map[string]any) ([]map[string]any, []Unread) {
-	if !r.sure || !may(r.rules, "get", schema.GroupResource{Resource: "nodes/proxy"}) || !r.Wants("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration") {
-		return nil, nil
-	}
-	var out []map[string]any
-	var unread []Unread
-	for _, o := range objects {
-		if o["kind"] != "Node" {
-			continue
-		}
-		node := metadataOf(o, "name")
-		answer, err := r.typed.CoreV1().RESTClient().Get().Resource("nodes").Name(node).SubResource("proxy", "configz").DoRaw(ctx)
-		var configz struct {
-			KubeletConfig map[string]any `json:"kubeletconfig"`
-		}
-		if err == nil {
-			err = utiljson.Unmarshal(answer, &configz)
-		}
-		if err != nil {
-			unread = append(unread, Unread{"kubelet.config.k8s.io/KubeletConfiguration", fmt.Sprintf("of node %s: %v", node, err)})
-			continue
-		}
-		config := configz.KubeletConfig
-		config["apiVersion"], config["kind"] = "kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"
-		config["metadata"] = map[string]any{"name": node}
-		out = append(out, config)
-	}
-	return out, unread
 }

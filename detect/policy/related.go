@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/decls"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
@@ -188,7 +189,7 @@ var byName = byField("metadata.name")
 // what is absent counts as empty.
 func holding() cel.EnvOption {
 	resources := cel.ListType(cel.DynType)
-	return cel.Function("holding", cel.Overload("holding_list_string_dyn", []*cel.Type{resources, cel.StringType, cel.DynType}, resources,
+	return cel.Function("holding", unguarded, cel.Overload("holding_list_string_dyn", []*cel.Type{resources, cel.StringType, cel.DynType}, resources,
 		cel.FunctionBinding(func(args ...ref.Val) ref.Val {
 			path, ok := args[1].(types.String)
 			if !ok {
@@ -219,6 +220,11 @@ func oneOrMore(v ref.Val) []string {
 	return out
 }
 
+// unguarded functions are called whatever their arguments are, which they look
+// at themselves: a guard would walk a list of resources to see what is in it, and
+// a judgment would seem to depend on all of them.
+var unguarded = decls.DisableTypeGuards(true)
+
 // subset says which resources of a list a filter gives.
 type subset struct {
 	holds func(map[string]any) (bool, error)
@@ -229,7 +235,7 @@ type subset struct {
 // expression would cost a hundred times as much.
 func filter(name string, by func(ref.Val) (subset, error)) cel.EnvOption {
 	resources := cel.ListType(cel.DynType)
-	return cel.Function(name, cel.Overload(name+"_list_dyn", []*cel.Type{resources, cel.DynType}, resources,
+	return cel.Function(name, unguarded, cel.Overload(name+"_list_dyn", []*cel.Type{resources, cel.DynType}, resources,
 		cel.BinaryBinding(func(list, what ref.Val) ref.Val {
 			p, err := by(what)
 			if err != nil {
