@@ -9,9 +9,6 @@ import (
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
-	"github.com/oakum-dev/oakum/detect/policies"
-	"github.com/oakum-dev/oakum/detect/policy"
-	"github.com/oakum-dev/oakum/fixers"
 )
 
 const exempted = `apiVersion: apps/v1
@@ -91,7 +88,7 @@ func TestExemptions(t *testing.T) {
 			if old, to, ok := strings.Cut(test.replace, "=>"); ok {
 				src = strings.Replace(src, old, to, 1)
 			}
-			all, err := (&policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names()}).LoadFS(policies.FS)
+			all, err := compiled()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -100,6 +97,8 @@ func TestExemptions(t *testing.T) {
 				o.Known = append(o.Known, p.Name)
 				switch p.Name {
 				case "host-pid", "host-network", "privileged-container":
+					own := *p
+					p = &own
 					p.Strict = p.Name == test.strict
 					o.Policies = append(o.Policies, p)
 				}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,11 +97,17 @@ spec:
   match: {kinds: [{apiGroups: [networking.k8s.io], kinds: [Ingress]}], namespaceSelector: {matchLabels: {tier: front}}}
 `
 
+// compiled is the built-in policies, compiled once: with the race detector that
+// takes seconds.
+var compiled = sync.OnceValues(func() ([]*policy.Policy, error) {
+	return (&policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Known: true}).LoadFS(policies.FS)
+})
+
 // TestMonitor: whatever comes, goes and changes, the result is that of a fresh
 // scan, and so is what the deltas add up to.
 func TestMonitor(t *testing.T) {
 	t.Parallel()
-	all, err := (&policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Known: true}).LoadFS(policies.FS)
+	all, err := compiled()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,7 @@ import (
 
 func library(b testing.TB) []*policy.Policy {
 	b.Helper()
-	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Known: true}
-	all, err := c.LoadFS(policies.FS)
+	all, err := compiled()
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,14 +21,19 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the cases")
 
+// compiled is the built-in policies, compiled once: with the race detector that
+// takes seconds.
+var compiled = sync.OnceValues(func() ([]*policy.Policy, error) {
+	return (&policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Known: true}).LoadFS(policies.FS)
+})
+
 func library(tb testing.TB) []*policy.Policy {
 	tb.Helper()
-	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names()}
-	all, err := c.LoadFS(policies.FS)
+	all, err := compiled()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return all
+	return slices.Clone(all)
 }
 
 // TestCases plans and proves the fixes of small repositories. The first line

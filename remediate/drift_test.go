@@ -9,11 +9,7 @@ import (
 	"testing/fstest"
 	"time"
 
-	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/cluster"
-	"github.com/oakum-dev/oakum/detect/policies"
-	"github.com/oakum-dev/oakum/detect/policy"
-	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/remediate"
 )
 
@@ -59,10 +55,7 @@ func fleet(revision, level string, labels map[string]any) *cluster.Inventory {
 // it applied it, and not with what waits for it.
 func TestDriftApplied(t *testing.T) {
 	t.Parallel()
-	all, err := (&policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Known: true}).LoadFS(policies.FS)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := library(t)
 	team := map[string]any{"team": "x"}
 	for name, c := range map[string]struct {
 		cluster *cluster.Inventory

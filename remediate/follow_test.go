@@ -12,9 +12,7 @@ import (
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/cluster"
-	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
-	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/remediate"
 )
 
@@ -104,10 +102,7 @@ func (f *followed) apply(changes []cluster.Change) []string {
 // the day that it is then.
 func TestFollow(t *testing.T) {
 	t.Parallel()
-	all, err := (&policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Known: true}).LoadFS(policies.FS)
-	if err != nil {
-		t.Fatal(err)
-	}
+	all := library(t)
 	chosen := slices.DeleteFunc(slices.Clone(all), func(p *policy.Policy) bool {
 		return p.Name != "privileged-container" && p.Name != "kubernetes-end-of-life"
 	})

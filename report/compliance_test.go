@@ -15,7 +15,6 @@ import (
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/compliance"
-	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/fixers"
 	"github.com/oakum-dev/oakum/remediate"
@@ -26,8 +25,7 @@ import (
 // assess reports on frameworks over a tree as the command does.
 func assess(tb testing.TB, tree fs.FS, config string, brief bool, names ...string) *report.Compliance {
 	tb.Helper()
-	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names()}
-	all, err := c.LoadFS(policies.FS)
+	all, err := library()
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -17,7 +17,6 @@ import (
 
 	"github.com/oakum-dev/oakum/detect"
 	"github.com/oakum-dev/oakum/detect/manifest"
-	"github.com/oakum-dev/oakum/detect/policies"
 	"github.com/oakum-dev/oakum/detect/policy"
 	"github.com/oakum-dev/oakum/detect/vuln"
 	"github.com/oakum-dev/oakum/fixers"
@@ -27,7 +26,7 @@ import (
 // TestOrder gives the findings in another order and wants the same bytes.
 func TestOrder(t *testing.T) {
 	t.Parallel()
-	all, err := (&policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names()}).LoadFS(policies.FS)
+	all, err := library()
 	if err != nil {
 		t.Fatal(err)
 	}

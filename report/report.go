@@ -4,7 +4,6 @@ package report
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"runtime"
@@ -343,7 +342,7 @@ func (r *Report) Write(w io.Writer, format string, o Options) error {
 	case "table":
 		return r.table(w, o)
 	case "json":
-		return writeJSON(w, r)
+		return r.json(w)
 	case "sarif":
 		return writeJSON(w, r.sarif(o))
 	case "junit":
@@ -361,13 +360,6 @@ func (r *Report) Write(w io.Writer, format string, o Options) error {
 		return r.policyReports(w, format == "openreports", o.Time)
 	}
 	return fmt.Errorf("no format is called %q; there are %s", format, strings.Join(Formats(), ", "))
-}
-
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }
 
 // id names a resource the way people do.

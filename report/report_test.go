@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"unicode"
@@ -31,11 +32,16 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+// library is the built-in policies, compiled once: with the race detector that
+// takes seconds.
+var library = sync.OnceValues(func() ([]*policy.Policy, error) {
+	return (&policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Known: true}).LoadFS(policies.FS)
+})
+
 // scan reports on a tree as the command does.
 func scan(tb testing.TB, tree fstest.MapFS) *report.Report {
 	tb.Helper()
-	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names()}
-	all, err := c.LoadFS(policies.FS)
+	all, err := library()
 	if err != nil {
 		tb.Fatal(err)
 	}

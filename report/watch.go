@@ -74,9 +74,9 @@ func (e Event) Text(w io.Writer, o Options) error {
 		line = fmt.Sprintf("%s %s  %s: %s  %s", eventMark[e.Type], paint(severityColor[f.Severity], fmt.Sprintf("%-8s", f.Severity)),
 			printable(f.place()), printable(f.says()), paint("2", "["+f.Policy+"]"))
 	case e.Type == Stale:
-		line = fmt.Sprintf("! cluster %s: %s is not known since then: %s", printable(e.Cluster), printable(e.Kind), printable(e.Reason))
+		line = fmt.Sprintf("! cluster %s: not known since then: %s: %s", printable(e.Cluster), printable(e.Kind), printable(e.Reason))
 	case e.Type == Current:
-		line = fmt.Sprintf("! cluster %s: %s is known again", printable(e.Cluster), printable(e.Kind))
+		line = fmt.Sprintf("! cluster %s: known again: %s", printable(e.Cluster), printable(e.Kind))
 	case e.Type == Synced:
 		line = fmt.Sprintf("! cluster %s: watching", printable(e.Cluster))
 	}

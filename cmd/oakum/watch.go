@@ -80,7 +80,7 @@ type sight struct {
 	watching
 	lock  *sync.Mutex
 	name  string
-	stale map[string]bool // what was told to be
+	stale map[string]string // why, by kind, as it was told
 }
 
 func (s *sight) run(ctx context.Context, args []string, access *cluster.Flags) error {
@@ -93,7 +93,7 @@ func (s *sight) run(ctx context.Context, args []string, access *cluster.Flags) e
 	if err != nil {
 		return err
 	}
-	s.name, s.stale = name, map[string]bool{}
+	s.name, s.stale = name, map[string]string{}
 	watcher, err := cluster.Watch(ctx, config, cluster.Options{Cluster: name, Namespace: access.Namespace(), Wants: o.LiveWants(), Now: time.Now})
 	if err != nil {
 		return err
@@ -162,21 +162,45 @@ func (s *sight) begin(p *project, inventory *cluster.Inventory, controls func(st
 
 // known tells which kinds are not known any more, and which are again.
 func (s *sight) known(stale []cluster.Stale, now time.Time) error {
-	is := map[string]bool{}
+	is := map[string]string{}
 	var events []report.Event
 	for _, k := range stale {
-		if is[k.Kind] = true; !s.stale[k.Kind] {
+		if is[k.Kind] = k.Reason; s.stale[k.Kind] != k.Reason {
 			events = append(events, report.Event{Type: report.Stale, Time: k.Since, Cluster: s.name, Kind: k.Kind, Reason: k.Reason})
 		}
 	}
 	for kind := range s.stale {
-		if !is[kind] {
+		if _, still := is[kind]; !still {
 			events = append(events, report.Event{Type: report.Current, Time: now, Cluster: s.name, Kind: kind})
 		}
 	}
 	s.stale = is
-	slices.SortFunc(events, func(a, b report.Event) int { return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Kind, b.Kind)) })
+	slices.SortFunc(events, func(a, b report.Event) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Kind, b.Kind))
+	})
+	if s.output == "table" {
+		events = summed(events)
+	}
 	return s.tell(events...)
+}
+
+// summed makes one event of those that say the same of several kinds: an API
+// server that goes takes dozens along.
+func summed(events []report.Event) []report.Event {
+	var out []report.Event
+	for begin := 0; begin < len(events); {
+		e := events[begin]
+		end := begin
+		for end < len(events) && events[end].Type == e.Type && events[end].Reason == e.Reason {
+			end++
+		}
+		if n := end - begin; n > 1 {
+			e.Kind = fmt.Sprintf("%s and %d other kinds", e.Kind, n-1)
+		}
+		out = append(out, e)
+		begin = end
+	}
+	return out
 }
 
 func (s *sight) tell(events ...report.Event) error {

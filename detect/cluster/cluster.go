@@ -85,12 +85,7 @@ func (i *Inventory) sort() {
 // pods, replica sets and jobs that a workload of the inventory makes are not
 // among them. The first is the cluster itself: oakum.dev/Cluster. Names of their files are live:CLUSTER/NAMESPACE/Kind/NAME.
 func (i *Inventory) Set(workloads ...manifest.Workload) *manifest.Set {
-	makers := map[string]bool{} // workloads that are judged themselves
-	for _, o := range i.Objects {
-		if makesPods(o, workloads) {
-			makers[metadataOf(o, "uid")] = true
-		}
-	}
+	makers := i.makers(workloads)
 	set := &manifest.Set{Files: []*manifest.File{i.itself().File}}
 	for _, o := range i.Objects {
 		if owner, ok := controller(o); ok && makers[text(owner["uid"])] {
@@ -99,6 +94,17 @@ func (i *Inventory) Set(workloads ...manifest.Workload) *manifest.Set {
 		set.Files = append(set.Files, i.resource(o, workloads).File)
 	}
 	return set
+}
+
+// makers are the uids of workloads, which are judged themselves.
+func (i *Inventory) makers(workloads []manifest.Workload) map[string]bool {
+	out := map[string]bool{}
+	for _, o := range i.Objects {
+		if makesPods(o, workloads) {
+			out[metadataOf(o, "uid")] = true
+		}
+	}
+	return out
 }
 
 // resource is an object of the inventory as a resource.

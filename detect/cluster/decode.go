@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"math"
 	"strconv"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -18,6 +19,7 @@ import (
 type decoder struct {
 	owners bool // keep metadata.managedFields
 
+	mu    sync.Mutex
 	seed  maphash.Seed
 	texts [1 << 12]string // by hash
 	trees [1 << 14]tree   // by hash
@@ -47,6 +49,8 @@ var errNoObject = errors.New("it is no object")
 
 // object decodes one object. The spans are those of src.
 func (d *decoder) object(src []byte, spans []span) (map[string]any, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.src, d.spans, d.at, d.next, d.depth = src, spans, 0, 0, 0
 	if len(src) == 0 || src[0] != '{' {
 		return nil, errNoObject

@@ -27,6 +27,9 @@ func (k kind) String() string {
 	return k.Group + "/" + k.name
 }
 
+// secret tells the kind of which only the metadata is asked for.
+func (k kind) secret() bool { return k.Group == "" && k.name == "Secret" }
+
 // wanted tells whether objects of the kind are read.
 func (k kind) wanted(wants func(apiVersion, kind string) bool) bool {
 	id := k.Group + "/" + k.name

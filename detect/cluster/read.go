@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"sync"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 )
 
@@ -44,6 +44,7 @@ type reader struct {
 	Options
 	objects dynamic.Interface
 	typed   kubernetes.Interface
+	asks    rest.Interface // for what the decoder reads
 	rules   []resourceRule
 	sure    bool // rules are all that there are
 }
@@ -59,6 +60,7 @@ func Read(ctx context.Context, config *rest.Config, o Options) (*Inventory, erro
 	if r.typed, err = kubernetes.NewForConfig(config); err != nil {
 		return nil, fmt.Errorf("connecting to cluster %s: %w", o.Cluster, err)
 	}
+	r.asks = r.typed.CoreV1().RESTClient()
 	return r.read(ctx)
 }
 
@@ -110,6 +112,7 @@ func (r *reader) read(ctx context.Context) (*Inventory, error) {
 	}
 	more, unread := r.kubelets(ctx, out.Objects)
 	out.Objects, out.Unread = append(out.Objects, more...), append(out.Unread, unread...)
+	out.slim()
 	out.sort()
 	return out, nil
 }
@@ -169,30 +172,23 @@ func transient(err error) bool {
 func (r *reader) once(ctx context.Context, k kind, d *decoder) ([]map[string]any, error) {
 	var out []map[string]any
 	for next := ""; ; {
-		body, err := r.page(ctx, k, next)
+		body, err := r.request(k, metav1.ListOptions{Limit: page, Continue: next}, k.secret()).Stream(ctx)
 		if err != nil {
 			return nil, err
 		}
 		head, err := readList(body, d, func(o map[string]any) error {
-			if k.Group == kubescape { // its lists are of metadata alone
-				if o, err = r.whole(ctx, k, o); o == nil {
-					return err
-				}
+			if o, err = r.kept(ctx, k, o); o != nil {
+				out = append(out, o)
 			}
-			out = append(out, trim(k, o, r.Owners))
-			return nil
+			return err
 		})
 		body.Close()
 		if err != nil {
 			return nil, fmt.Errorf("reading a list of %s: %w", k.GroupResource(), err)
 		}
-		var meta struct {
-			Continue string `json:"continue"`
-		}
-		if m := head["metadata"]; m != nil {
-			if err := json.Unmarshal(m, &meta); err != nil {
-				return nil, fmt.Errorf("reading a list of %s: %w", k.GroupResource(), err)
-			}
+		var meta metav1.ListMeta
+		if err := listMeta(head, &meta); err != nil {
+			return nil, fmt.Errorf("reading a list of %s: %w", k.GroupResource(), err)
 		}
 		if next = meta.Continue; next == "" {
 			return out, nil
@@ -200,22 +196,43 @@ func (r *reader) once(ctx context.Context, k kind, d *decoder) ([]map[string]any
 	}
 }
 
-// page asks for one page of a list: of Secrets for their metadata alone.
-func (r *reader) page(ctx context.Context, k kind, next string) (io.ReadCloser, error) {
-	request := r.typed.CoreV1().RESTClient().Get().AbsPath(k.root()).
-		NamespaceIfScoped(r.Namespace, k.namespaced && r.Namespace != "").Resource(k.Resource).
-		Param("limit", strconv.Itoa(page)).SetHeader("Accept", "application/json")
-	if k.Group == "" && k.name == "Secret" {
-		request.SetHeader("Accept", "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")
+// listMeta reads what a list says of itself.
+func listMeta(head map[string]json.RawMessage, meta *metav1.ListMeta) error {
+	if m := head["metadata"]; m != nil {
+		return json.Unmarshal(m, meta)
 	}
-	if next != "" {
-		request.Param("continue", next)
+	return nil
+}
+
+// request asks for the objects of a kind, in a list or by a watch. Of some
+// nobody asks for more than their metadata.
+func (r *reader) request(k kind, o metav1.ListOptions, metadataOnly bool) *rest.Request {
+	accept := "application/json"
+	if metadataOnly {
+		as := "PartialObjectMetadataList"
+		if o.Watch {
+			as = "PartialObjectMetadata"
+		}
+		accept += ";as=" + as + ";g=meta.k8s.io;v=v1"
 	}
-	return request.Stream(ctx)
+	return r.asks.Get().AbsPath(k.root()).NamespaceIfScoped(r.Namespace, k.namespaced && r.Namespace != "").Resource(k.Resource).
+		VersionedParams(&o, scheme.ParameterCodec).SetHeader("Accept", accept)
 }
 
 // kubescape is the group of what Kubescape's operator learned.
 const kubescape = "spdx.softwarecomposition.kubescape.io"
+
+// kept is what is kept of an object that was listed or watched, nil if it went
+// in the meantime.
+func (r *reader) kept(ctx context.Context, k kind, o map[string]any) (map[string]any, error) {
+	if k.Group == kubescape { // its lists and watches are of metadata alone
+		var err error
+		if o, err = r.whole(ctx, k, o); o == nil {
+			return nil, err
+		}
+	}
+	return trim(k, o, r.Owners), nil
+}
 
 // whole gets an object of which only the metadata was listed, nil if it went
 // in the meantime.

@@ -97,5 +97,6 @@ func ReadSnapshot(r io.Reader, o Options) (*Inventory, error) {
 		return nil, errors.New("the snapshot does not say of which cluster it is")
 	}
 	head.Objects = objects
+	head.slim()
 	return &head.Inventory, nil
 }

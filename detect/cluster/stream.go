@@ -161,51 +161,63 @@ func (s *stream) quoted(i int) (int, error) {
 
 func space(c byte) bool { return c == ' ' || c == '\n' || c == '\r' || c == '\t' }
 
+// members reads an object, which comes next: member takes the value of each.
+func (s *stream) members(member func(key string) error) error {
+	if _, err := s.take("{"); err != nil {
+		return err
+	}
+	if c, err := s.peek(); err != nil || c == '}' {
+		s.start++
+		return err
+	}
+	for more := byte(','); more == ','; {
+		raw, _, err := s.value()
+		if err != nil {
+			return err
+		}
+		var key string
+		if err := json.Unmarshal(raw, &key); err != nil {
+			return fmt.Errorf("it is no JSON: %w", err)
+		}
+		if _, err := s.take(":"); err != nil {
+			return err
+		}
+		if err := member(key); err != nil {
+			return err
+		}
+		if more, err = s.take(",}"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readList reads a JSON object that has objects as its items, however many
 // there are: item is called for each as soon as it was read, and the other
 // members are returned.
 func readList(r io.Reader, d *decoder, item func(map[string]any) error) (map[string]json.RawMessage, error) {
 	s := &stream{from: r}
-	if _, err := s.take("{"); err != nil {
-		return nil, err
-	}
 	head, size := map[string]json.RawMessage{}, 0
-	if c, err := s.peek(); err != nil || c == '}' {
-		return head, err
-	}
-	for more := byte(','); more == ','; {
-		raw, _, err := s.value()
-		if err != nil {
-			return nil, err
-		}
-		var key string
-		if err := json.Unmarshal(raw, &key); err != nil {
-			return nil, fmt.Errorf("it is no JSON: %w", err)
-		}
-		if _, err := s.take(":"); err != nil {
-			return nil, err
-		}
+	err := s.members(func(key string) error {
 		c, err := s.peek()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if key == "items" && c == '[' {
-			if err := s.items(d, item); err != nil {
-				return nil, err
-			}
-		} else {
-			raw, _, err := s.value()
-			if err != nil {
-				return nil, err
-			}
-			if size += len(raw); size > maxObject {
-				return nil, fmt.Errorf("it has more than %d MiB besides its items", maxObject>>20)
-			}
-			head[key] = bytes.Clone(raw)
+			return s.items(d, item)
 		}
-		if more, err = s.take(",}"); err != nil {
-			return nil, err
+		raw, _, err := s.value()
+		if err != nil {
+			return err
 		}
+		if size += len(raw); size > maxObject {
+			return fmt.Errorf("it has more than %d MiB besides its items", maxObject>>20)
+		}
+		head[key] = bytes.Clone(raw)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return head, nil
 }

@@ -11,7 +11,7 @@ func trim(k kind, o map[string]any, owners bool) map[string]any {
 		delete(meta, "managedFields")
 	}
 	switch {
-	case k.Group == "" && k.name == "Secret":
+	case k.secret():
 		secret(o, meta)
 	case k.Group == "" && k.name == "Pod":
 		if owner, ok := controller(o); ok && owner["kind"] != "Node" {
@@ -41,10 +41,26 @@ func secret(o, meta map[string]any) {
 func pod(o, meta map[string]any) map[string]any {
 	spec, _ := o["spec"].(map[string]any)
 	status, _ := o["status"].(map[string]any)
-	delete(meta, "managedFields")
-	out := map[string]any{"apiVersion": o["apiVersion"], "kind": o["kind"], "metadata": meta}
-	out["spec"] = pick(spec, "serviceAccountName", "nodeName", "hostNetwork", "hostPID", "hostIPC", "hostUsers", "os", "securityContext", "containers", "initContainers", "ephemeralContainers", "volumes")
-	out["status"] = pick(status, "phase", "containerStatuses", "initContainerStatuses")
+	kept := pick(status, "phase")
+	for _, list := range []string{"containerStatuses", "initContainerStatuses"} {
+		if statuses, ok := status[list].([]any); ok {
+			kept[list] = containers(statuses)
+		}
+	}
+	return map[string]any{
+		"apiVersion": o["apiVersion"], "kind": o["kind"],
+		"metadata": pick(meta, "name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels", "annotations", "ownerReferences"),
+		"spec":     pick(spec, "serviceAccountName", "nodeName", "hostNetwork", "hostPID", "hostIPC", "hostUsers", "os", "securityContext", "containers", "initContainers", "ephemeralContainers", "volumes"),
+		"status":   kept,
+	}
+}
+
+// containers keeps of the statuses of containers what runs, and how well.
+func containers(statuses []any) []any {
+	out := make([]any, 0, len(statuses))
+	for _, s := range items(statuses) {
+		out = append(out, pick(s, "name", "image", "imageID", "ready", "restartCount", "user"))
+	}
 	return out
 }
 
@@ -56,4 +72,16 @@ func pick(m map[string]any, keys ...string) map[string]any {
 		}
 	}
 	return out
+}
+
+// slim drops of what the workloads of the inventory make, pods aside, all but
+// whose it is: the workload is judged in its place.
+func (i *Inventory) slim() {
+	makers := i.makers(nil)
+	for n, o := range i.Objects {
+		owner, ok := controller(o)
+		if ok && o["kind"] != "Pod" && makers[text(owner["uid"])] {
+			i.Objects[n] = pick(o, "apiVersion", "kind", "metadata")
+		}
+	}
 }

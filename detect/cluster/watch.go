@@ -11,7 +11,6 @@ import (
 
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 )
@@ -26,7 +25,7 @@ const (
 // and right again afterwards.
 type Watcher struct {
 	reader
-	secrets metadata.Interface // of which only the metadata is asked for
+	decoder *decoder // shared: what many objects have is kept once
 	stop    context.CancelFunc
 	running sync.WaitGroup
 	seats   chan struct{} // of kinds that are read for the first time
@@ -64,11 +63,7 @@ type Update struct {
 // could not be for a while: then it is stale. Only a server that cannot be asked
 // at all is an error. Close ends it, as the end of the context does.
 func Watch(ctx context.Context, config *rest.Config, o Options) (*Watcher, error) {
-	w := &Watcher{
-		reader: reader{Options: o}, seats: make(chan struct{}, concurrency),
-		look: make(chan struct{}, 1), nodes: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		kinds: map[string]*follower{}, definitions: map[string]*follower{}, kubeletsOf: map[string]record{}, stale: map[string]Stale{}, pending: map[id]Change{},
-	}
+	w := newWatcher(o)
 	if err := w.connect(config); err != nil {
 		return nil, fmt.Errorf("connecting to cluster %s: %w", o.Cluster, err)
 	}
@@ -86,6 +81,14 @@ func Watch(ctx context.Context, config *rest.Config, o Options) (*Watcher, error
 	return w, nil
 }
 
+func newWatcher(o Options) *Watcher {
+	return &Watcher{
+		reader: reader{Options: o}, decoder: newDecoder(o.Owners), seats: make(chan struct{}, concurrency),
+		look: make(chan struct{}, 1), nodes: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		kinds: map[string]*follower{}, definitions: map[string]*follower{}, kubeletsOf: map[string]record{}, stale: map[string]Stale{}, pending: map[id]Change{},
+	}
+}
+
 func (w *Watcher) connect(config *rest.Config) (err error) {
 	config = rest.CopyConfig(config)
 	config.WarningHandlerWithContext = rest.NoWarnings{}
@@ -96,8 +99,12 @@ func (w *Watcher) connect(config *rest.Config) (err error) {
 	if w.objects, err = dynamic.NewForConfig(config); err != nil {
 		return err
 	}
-	w.secrets, err = metadata.NewForConfig(config)
-	return err
+	patient, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	w.asks = patient.CoreV1().RESTClient()
+	return nil
 }
 
 // Close stops watching, and returns when nothing of it runs any more.

@@ -47,8 +47,7 @@ type follower struct {
 
 // follow begins to follow a kind.
 func (w *Watcher) follow(ctx context.Context, k kind, defining bool) *follower {
-	f := &follower{watcher: w, kind: k, defining: defining, objects: map[string]record{}, broken: w.Now()}
-	f.ctx, f.end = context.WithCancel(ctx)
+	f := w.newFollower(ctx, k, defining)
 	f.seat = sync.OnceFunc(func() { <-w.seats })
 	reflector := cache.NewReflectorWithOptions(f, nil, f, cache.ReflectorOptions{
 		Name: k.String(), TypeDescription: k.String(), Backoff: &wait.Backoff{Duration: firstTry, Factor: 2, Jitter: 0.5, Steps: 6, Cap: lastTry},
@@ -65,17 +64,14 @@ func (w *Watcher) follow(ctx context.Context, k kind, defining bool) *follower {
 	return f
 }
 
-func (f *follower) namespace() string {
-	if f.kind.namespaced {
-		return f.watcher.Namespace
-	}
-	return ""
+func (w *Watcher) newFollower(ctx context.Context, k kind, defining bool) *follower {
+	f := &follower{watcher: w, kind: k, defining: defining, objects: map[string]record{}, broken: w.Now()}
+	f.ctx, f.end = context.WithCancel(ctx)
+	return f
 }
 
 // metadataOnly tells kinds of which nothing else is asked for.
-func (f *follower) metadataOnly() bool {
-	return f.defining || f.kind.Group == "" && f.kind.name == "Secret"
-}
+func (f *follower) metadataOnly() bool { return f.defining || f.kind.secret() }
 
 // IsWatchListSemanticsUnSupported tells client-go's reflector which kinds
 // cannot be listed by a watch.
@@ -104,38 +100,29 @@ func (f *follower) ListWithContext(ctx context.Context, o metav1.ListOptions) (r
 }
 
 func (f *follower) list(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-	if f.metadataOnly() {
-		return f.watcher.secrets.Resource(f.kind.GroupVersionResource).Namespace(f.namespace()).List(ctx, o)
-	}
-	list, err := f.watcher.objects.Resource(f.kind.GroupVersionResource).Namespace(f.namespace()).List(ctx, o)
+	body, err := f.watcher.request(f.kind, o, f.metadataOnly()).Stream(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if f.kind.Group == kubescape { // its lists are of metadata alone
-		if err := f.whole(ctx, list); err != nil {
-			return nil, err
+	defer body.Close()
+	var out unstructured.UnstructuredList
+	head, err := readList(body, f.watcher.decoder, func(o map[string]any) error {
+		if o, err = f.watcher.kept(ctx, f.kind, o); o != nil {
+			out.Items = append(out.Items, unstructured.Unstructured{Object: o})
 		}
+		return err
+	})
+	var meta metav1.ListMeta
+	if err == nil {
+		err = listMeta(head, &meta)
 	}
-	for i := range list.Items {
-		list.Items[i].Object = trim(f.kind, list.Items[i].Object, f.watcher.Owners)
+	if err != nil {
+		return nil, fmt.Errorf("reading a list of %s: %w", f.kind.GroupResource(), err)
 	}
-	return list, nil
-}
-
-// whole gets each item of a list that has only their metadata.
-func (f *follower) whole(ctx context.Context, list *unstructured.UnstructuredList) error {
-	var there []unstructured.Unstructured
-	for _, item := range list.Items {
-		o, err := f.watcher.whole(ctx, f.kind, item.Object)
-		if err != nil {
-			return err
-		}
-		if o != nil {
-			there = append(there, unstructured.Unstructured{Object: o})
-		}
-	}
-	list.Items = there
-	return nil
+	out.SetResourceVersion(meta.ResourceVersion)
+	out.SetContinue(meta.Continue)
+	out.SetRemainingItemCount(meta.RemainingItemCount)
+	return &out, nil
 }
 
 // WatchWithContext asks for a watch until there is one.
@@ -145,26 +132,20 @@ func (f *follower) WatchWithContext(ctx context.Context, o metav1.ListOptions) (
 	err := f.insist(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithCancel(ctx)
 		late := time.AfterFunc(answerTime, cancel)
-		w, err := f.open(ctx, o)
+		o.Watch = true
+		body, err := f.watcher.request(f.kind, o, f.metadataOnly()).Stream(ctx)
 		if !late.Stop() && err == nil {
-			w.Stop()
+			_ = body.Close()
 			err = context.DeadlineExceeded
 		}
 		if err != nil {
 			cancel()
 			return err
 		}
-		out = newRelay(f, w, cancel, initial)
+		out = newRelay(f, newEvents(f, body), cancel, initial)
 		return nil
 	})
 	return out, err
-}
-
-func (f *follower) open(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-	if f.metadataOnly() {
-		return f.watcher.secrets.Resource(f.kind.GroupVersionResource).Namespace(f.namespace()).Watch(ctx, o)
-	}
-	return f.watcher.objects.Resource(f.kind.GroupVersionResource).Namespace(f.namespace()).Watch(ctx, o)
 }
 
 // insist asks until there is an answer, or one that the reflector must know:
@@ -298,48 +279,12 @@ func (s *relay) stopped() bool {
 
 var errCutOff = errors.New("the watch was cut off as soon as it began")
 
-// value is an object as it is kept.
-func (f *follower) value(v any) (map[string]any, error) {
-	switch v := v.(type) {
-	case *unstructured.Unstructured:
-		if f.kind.Group == kubescape {
-			ctx, cancel := context.WithTimeout(f.ctx, answerTime)
-			defer cancel()
-			o, err := f.watcher.whole(ctx, f.kind, v.Object)
-			if err != nil {
-				return nil, err
-			}
-			if o != nil { // else it went in the meantime, which is told next
-				v = &unstructured.Unstructured{Object: o}
-			}
-		}
-		return trim(f.kind, v.Object, f.watcher.Owners), nil
-	case *metav1.PartialObjectMetadata:
-		o, err := runtime.DefaultUnstructuredConverter.ToUnstructured(v)
-		if err != nil {
-			return nil, fmt.Errorf("reading what a Secret is called: %w", err)
-		}
-		return trim(f.kind, o, f.watcher.Owners), nil
-	}
-	return nil, errNoObject
-}
-
 // brief is an error without the address that was asked.
 func brief(err error) string {
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		return u.Err.Error()
 	}
 	return err.Error()
-}
-
-// Transformer is how reflectors make objects smaller before they keep a list.
-func (f *follower) Transformer() cache.TransformFunc {
-	return func(v any) (any, error) {
-		if u, ok := v.(*unstructured.Unstructured); ok && f.kind.Group != kubescape {
-			u.Object = trim(f.kind, u.Object, f.watcher.Owners)
-		}
-		return v, nil
-	}
 }
 
 func nameOf(o map[string]any) string { return metadataOf(o, "namespace") + "/" + metadataOf(o, "name") }
@@ -353,13 +298,13 @@ func (f *follower) Update(v any) error {
 		signal(f.watcher.look)
 		return nil
 	}
-	o, err := f.value(v)
-	if err != nil {
-		return err
+	u, ok := v.(*unstructured.Unstructured)
+	if !ok {
+		return errNoObject
 	}
 	f.watcher.mu.Lock()
 	defer f.watcher.mu.Unlock()
-	f.put(nameOf(o), o)
+	f.put(nameOf(u.Object), u.Object)
 	return nil
 }
 
@@ -369,13 +314,13 @@ func (f *follower) Delete(v any) error {
 		signal(f.watcher.look)
 		return nil
 	}
-	accessor, ok := v.(metav1.Object)
+	u, ok := v.(*unstructured.Unstructured)
 	if !ok {
 		return errNoObject
 	}
 	f.watcher.mu.Lock()
 	defer f.watcher.mu.Unlock()
-	f.put(accessor.GetNamespace()+"/"+accessor.GetName(), nil)
+	f.put(nameOf(u.Object), nil)
 	return nil
 }
 
@@ -389,11 +334,11 @@ func (f *follower) Replace(list []any, _ string) error {
 		if f.defining {
 			break
 		}
-		o, err := f.value(v)
-		if err != nil {
-			return err
+		u, ok := v.(*unstructured.Unstructured)
+		if !ok {
+			return errNoObject
 		}
-		objects = append(objects, o)
+		objects = append(objects, u.Object)
 	}
 	f.watcher.mu.Lock()
 	if f.defining && f.synced {

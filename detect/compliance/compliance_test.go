@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/oakum-dev/oakum/detect"
@@ -47,14 +48,19 @@ var unmapped = map[string]string{
 	"webhook-fail-open":                "no framework asks what happens while a webhook is away",
 }
 
+// library is the built-in policies, compiled once: with the race detector that
+// takes seconds.
+var library = sync.OnceValues(func() ([]*policy.Policy, error) {
+	return (&policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names(), Known: true}).LoadFS(policies.FS)
+})
+
 func builtIn(t testing.TB) ([]*compliance.Framework, []*policy.Policy) {
 	t.Helper()
 	frameworks, err := compliance.LoadFS(compliance.FS())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &policy.Compiler{Analyzers: detect.AnalyzerNames(), Fixers: fixers.Names()}
-	all, err := c.LoadFS(policies.FS)
+	all, err := library()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,8 @@ import (
 
 // event is a line of scan --watch -o json, as far as this asks.
 type event struct {
-	Type, Cluster, Kind string
-	Finding             struct {
+	Type, Cluster, Kind, Reason string
+	Finding                     struct {
 		Policy   string
 		Resource struct{ Kind, Namespace, Name string }
 		Location struct {
@@ -71,9 +71,11 @@ func runOakum(t *testing.T, args ...string) *program {
 func (p *program) until(t *testing.T, kind, cluster, policy string) event {
 	t.Helper()
 	late := time.After(within)
+	var others []event
 	for {
 		select {
 		case e, ok := <-p.events:
+			others = append(others, e)
 			if !ok {
 				t.Fatalf("oakum ended before it told %s of %s: %s", kind, cluster, p.errors.String())
 			}
@@ -81,7 +83,7 @@ func (p *program) until(t *testing.T, kind, cluster, policy string) event {
 				return e
 			}
 		case <-late:
-			t.Fatalf("oakum did not tell %s of %s: %s", kind, cluster, p.errors.String())
+			t.Fatalf("oakum did not tell %s of %s, but %+v: %s", kind, cluster, others, p.errors.String())
 		}
 	}
 }
@@ -97,8 +99,9 @@ func TestScanWatch(t *testing.T) {
 	config := api.NewConfig()
 	for name, s := range servers {
 		prepare(ctx, t, s.Config)
-		config.Clusters[name] = &api.Cluster{Server: s.Config.Host, CertificateAuthorityData: s.Config.CAData, TLSServerName: s.Config.ServerName}
-		config.AuthInfos[name] = &api.AuthInfo{Token: s.Config.BearerToken}
+		reader := account(ctx, t, s.Config) // whose token outlives the server, as Roots do
+		config.Clusters[name] = &api.Cluster{Server: reader.Host, CertificateAuthority: s.Roots}
+		config.AuthInfos[name] = &api.AuthInfo{Token: reader.BearerToken}
 		config.Contexts[name] = &api.Context{Cluster: name, AuthInfo: name}
 	}
 	kubeconfig, tree := filepath.Join(t.TempDir(), "kubeconfig"), t.TempDir()

@@ -202,7 +202,7 @@ func TestWatchRestart(t *testing.T) {
 	})
 	w := watch(ctx, t, config)
 	running.Wait()
-	w.right(ctx, t, server.Config)
+	w.right(ctx, t, reading)
 
 	// In the middle of a watch, again and again.
 	for round := range 3 {
@@ -218,7 +218,7 @@ func TestWatchRestart(t *testing.T) {
 		server.Start(t)
 		broken.set(nil, nil)
 		w.appears(ctx, t, fmt.Sprint("privileged-container Deployment shop/new-", round))
-		w.right(ctx, t, server.Config)
+		w.right(ctx, t, reading)
 	}
 }
 
@@ -254,7 +254,7 @@ func TestWatchExpired(t *testing.T) {
 			}))
 		})
 		w.appears(ctx, t, fmt.Sprint("privileged-container Deployment shop/new-", round))
-		w.right(ctx, t, server.Config)
+		w.right(ctx, t, reading)
 		select {
 		case <-gone:
 		default:
@@ -288,8 +288,7 @@ func TestWatchFaults(t *testing.T) {
 	prepare(ctx, t, server.Config)
 	config, broken := through(server.Config)
 	w := watch(ctx, t, config)
-	round := 0
-	for _, test := range []struct {
+	for round, test := range []struct {
 		name  string
 		fault func(*http.Request) (*http.Response, error)
 		body  func(*http.Request, io.Reader) io.Reader
@@ -301,7 +300,7 @@ func TestWatchFaults(t *testing.T) {
 		}, nil, ""},
 		{"internal errors", func(r *http.Request) (*http.Response, error) {
 			return answer(r, apierrors.NewInternalError(io.ErrUnexpectedEOF)), nil
-		}, nil, "internal error"},
+		}, nil, "Internal error"},
 		{"a proxy without a server", func(r *http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: http.StatusBadGateway, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("<html>")), Request: r}, nil
 		}, nil, ""},
@@ -333,20 +332,12 @@ func TestWatchFaults(t *testing.T) {
 			before := broken.count("/apis/apps/v1/deployments")
 			until(ctx, t, "another try", func() bool { return broken.count("/apis/apps/v1/deployments") > before+1 })
 			if test.stale != "" {
-				until(ctx, t, "word of what is stale", func() bool {
-					for _, s := range w.watcher.Stale() {
-						if s.Kind == "apps/Deployment" && strings.Contains(s.Reason, test.stale) {
-							return true
-						}
-					}
-					return false
-				})
+				until(ctx, t, "word of what is stale", func() bool { return w.saysStale("apps/Deployment", test.stale) })
 			}
 			broken.set(nil, nil)
 			broken.cut()
 			w.appears(ctx, t, fmt.Sprint("privileged-container Deployment shop/new-", round))
 			w.right(ctx, t, server.Config)
-			round++
 		})
 	}
 }
@@ -379,17 +370,10 @@ func TestWatchToken(t *testing.T) {
 	})
 	broken.cut()
 	changeAll(ctx, t, server.Config, 0)
-	until(ctx, t, "word of what is stale", func() bool {
-		for _, s := range w.watcher.Stale() {
-			if s.Kind == "apps/Deployment" && strings.Contains(s.Reason, "Unauthorized") {
-				return true
-			}
-		}
-		return false
-	})
+	until(ctx, t, "word of what is stale", func() bool { return w.saysStale("apps/Deployment", "Unauthorized") })
 	renew()
 	w.appears(ctx, t, "privileged-container Deployment shop/new-0")
-	w.right(ctx, t, server.Config)
+	w.right(ctx, t, reading)
 }
 
 // TestWatchKinds: kinds of extensions come and go while the cluster is watched.
@@ -464,8 +448,8 @@ func TestWatchTwo(t *testing.T) {
 	one.Start(t)
 	changeAll(ctx, t, one.Config, 1000)
 	first.appears(ctx, t, "privileged-container Deployment shop/new-1000")
-	first.right(ctx, t, one.Config)
-	second.right(ctx, t, other.Config)
+	first.right(ctx, t, readingOne)
+	second.right(ctx, t, readingOther)
 }
 
 // TestWatchEnds: nothing runs on when a watch is closed, whatever it waits for.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -152,9 +153,14 @@ func (w *watching) goes(ctx context.Context, t *testing.T, finding string) (at t
 	return at
 }
 
+// saysStale tells whether a kind is said to be stale, and why.
+func (w *watching) saysStale(kind, reason string) bool {
+	return slices.ContainsFunc(w.watcher.Stale(), func(s cluster.Stale) bool { return s.Kind == kind && strings.Contains(s.Reason, reason) })
+}
+
 // right waits until nothing is stale and everything is as somebody who looks
-// now for the first time sees it.
-func (w *watching) right(ctx context.Context, t *testing.T, admin *rest.Config) {
+// now for the first time, with the same rights, sees it.
+func (w *watching) right(ctx context.Context, t *testing.T, config *rest.Config) {
 	t.Helper()
 	var difference string
 	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, within, true, func(ctx context.Context) (bool, error) {
@@ -162,7 +168,7 @@ func (w *watching) right(ctx context.Context, t *testing.T, admin *rest.Config) 
 			difference = fmt.Sprint("stale: ", stale)
 			return false, nil
 		}
-		fresh, err := cluster.Read(ctx, admin, w.reading())
+		fresh, err := cluster.Read(ctx, config, w.reading())
 		if err != nil {
 			return false, err
 		}
@@ -226,13 +232,13 @@ type breaking struct {
 	mu     sync.Mutex
 	fault  func(*http.Request) (*http.Response, error) // in place of an answer; nil, nil: none
 	body   func(*http.Request, io.Reader) io.Reader    // what becomes of an answer
-	open   map[io.Closer]bool
+	open   map[*breakable]bool
 	counts map[string]int // of requests, by what they ask for
 }
 
 // through makes a client go through something that breaks.
 func through(config *rest.Config) (*rest.Config, *breaking) {
-	b := &breaking{open: map[io.Closer]bool{}, counts: map[string]int{}}
+	b := &breaking{open: map[*breakable]bool{}, counts: map[string]int{}}
 	out := rest.CopyConfig(config)
 	out.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTrip(func(r *http.Request) (*http.Response, error) { return b.roundTrip(next, r) })
@@ -272,13 +278,14 @@ func (b *breaking) set(fault func(*http.Request) (*http.Response, error), body f
 	b.fault, b.body = fault, body
 }
 
-// cut closes all connections.
+// cut breaks all connections off.
 func (b *breaking) cut() {
 	b.mu.Lock()
 	open := slices.Collect(maps.Keys(b.open))
 	b.mu.Unlock()
-	for _, c := range open {
-		c.Close()
+	for _, s := range open {
+		s.cut.Store(true)
+		s.Close()
 	}
 }
 
@@ -294,10 +301,17 @@ func unreachable(*http.Request) (*http.Response, error) { return nil, syscall.EC
 type breakable struct {
 	io.ReadCloser
 	io.Reader
-	b *breaking
+	b   *breaking
+	cut atomic.Bool
 }
 
-func (s *breakable) Read(p []byte) (int, error) { return s.Reader.Read(p) }
+func (s *breakable) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err != nil && s.cut.Load() {
+		err = io.ErrUnexpectedEOF // as where the other side is gone
+	}
+	return n, err
+}
 
 func (s *breakable) Close() error {
 	s.b.mu.Lock()

@@ -5,9 +5,7 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -83,30 +81,7 @@ func record(name string, c fleet.Cluster) (objects, pods int, err error) {
 		return 0, 0, fmt.Errorf("writing a recording: %w", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	w := bufio.NewWriter(file)
-	w.WriteString(`{"apiVersion":"oakum.dev/v1alpha1","kind":"Snapshot","cluster":"large","kubernetes":"v1.37.2","time":"2026-11-01T00:00:00Z","items":[`)
-	for part := range c.Parts() {
-		for _, o := range part {
-			if o["kind"] == "Secret" {
-				delete(o, "data")
-			}
-			line, err := json.Marshal(o)
-			if err != nil {
-				return 0, 0, fmt.Errorf("writing a recording: %w", err)
-			}
-			if objects > 0 {
-				w.WriteByte(',')
-			}
-			w.WriteByte('\n')
-			w.Write(line)
-			objects++
-			if o["kind"] == "Pod" {
-				pods++
-			}
-		}
-	}
-	w.WriteString("\n]}\n")
-	return objects, pods, w.Flush()
+	return c.Record(file)
 }
 
 // median scans a recording several times.
