@@ -37,48 +37,67 @@ func (s *Store) saveScan(ctx context.Context, scan Scan, open []Finding) error {
 		return err
 	}
 	at, branch := moment(scan.At), clean(scan.Branch)
-	return s.write(ctx, func(ctx context.Context, q querier) error {
-		if _, err := q.ExecContext(ctx, `INSERT INTO scan (repository, branch, hash, at, score, counts) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (repository, branch, at, hash) DO UPDATE SET score = excluded.score, counts = excluded.counts`,
-			scan.Repository, branch, clean(scan.Commit), at, scan.Score, string(counts)); err != nil {
-			return err
-		}
-		if _, err := q.ExecContext(ctx, `DELETE FROM scan WHERE repository = $1 AND branch = $2 AND at <
-			(SELECT at FROM scan WHERE repository = $1 AND branch = $2 ORDER BY at DESC LIMIT 1 OFFSET $3)`,
-			scan.Repository, branch, maxScans-1); err != nil {
-			return err
-		}
+	for saved := false; !saved; {
+		// Thousands of findings take a while to pack, and nobody else can write
+		// in a transaction of that length.
 		var last int64
 		var packed []byte
-		err := q.QueryRowContext(ctx, `SELECT at, findings FROM branch WHERE repository = $1 AND branch = $2 @lock`, scan.Repository, branch).Scan(&last, &packed)
-		if errors.Is(err, sql.ErrNoRows) {
-			packed, err = pack(nil)
-		}
-		if err != nil || at < last {
+		err := s.read().QueryRowContext(ctx, `SELECT at, findings FROM branch WHERE repository = $1 AND branch = $2`, scan.Repository, branch).Scan(&last, &packed)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		before, err := unpack(packed)
+		if at >= last {
+			if packed, err = repack(packed, at, open); err != nil {
+				return err
+			}
+		}
+		err = s.write(ctx, func(ctx context.Context, q querier) error {
+			if _, err := q.ExecContext(ctx, `INSERT INTO scan (repository, branch, hash, at, score, counts) VALUES ($1, $2, $3, $4, $5, $6)
+				ON CONFLICT (repository, branch, at, hash) DO UPDATE SET score = excluded.score, counts = excluded.counts`,
+				scan.Repository, branch, clean(scan.Commit), at, scan.Score, string(counts)); err != nil {
+				return err
+			}
+			if _, err := q.ExecContext(ctx, `DELETE FROM scan WHERE repository = $1 AND branch = $2 AND at <
+				(SELECT at FROM scan WHERE repository = $1 AND branch = $2 ORDER BY at DESC LIMIT 1 OFFSET $3)`,
+				scan.Repository, branch, maxScans-1); err != nil {
+				return err
+			}
+			if saved = at < last; saved {
+				return nil
+			}
+			n, err := affected(q.ExecContext(ctx, `INSERT INTO branch (repository, branch, at, findings) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (repository, branch) DO UPDATE SET at = excluded.at, findings = excluded.findings
+				WHERE branch.at = $5`, scan.Repository, branch, at, packed, last))
+			saved = n > 0 // or another scan was kept meanwhile
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		after := map[string]seen{}
-		for _, f := range open {
-			if fingerprint := clean(f.Fingerprint); len(after) < maxFindings {
-				now := seen{Policy: f.Policy, Severity: f.Severity, First: at}
-				if old, was := before[fingerprint]; was {
-					now.First = old.First
-				}
-				after[fingerprint] = now
+	}
+	return nil
+}
+
+// repack is what is kept of the findings of a scan, after those of the one before.
+func repack(packed []byte, at int64, open []Finding) ([]byte, error) {
+	var before map[string]seen
+	if len(packed) > 0 {
+		var err error
+		if before, err = unpack(packed); err != nil {
+			return nil, err
+		}
+	}
+	after := map[string]seen{}
+	for _, f := range open {
+		if fingerprint := clean(f.Fingerprint); len(after) < maxFindings {
+			now := seen{Policy: f.Policy, Severity: f.Severity, First: at}
+			if old, was := before[fingerprint]; was {
+				now.First = old.First
 			}
+			after[fingerprint] = now
 		}
-		if packed, err = pack(after); err != nil {
-			return err
-		}
-		_, err = q.ExecContext(ctx, `INSERT INTO branch (repository, branch, at, findings) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (repository, branch) DO UPDATE SET at = excluded.at, findings = excluded.findings
-			WHERE branch.at <= excluded.at`, scan.Repository, branch, at, packed)
-		return err
-	})
+	}
+	return pack(after)
 }
 
 // seen is a finding as it is kept, by its fingerprint. All of a branch are in one
