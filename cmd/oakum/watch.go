@@ -93,6 +93,7 @@ func (s *sight) run(ctx context.Context, args []string, access *cluster.Flags) e
 	if err != nil {
 		return err
 	}
+	sparing()
 	s.name, s.stale = name, map[string]string{}
 	watcher, err := cluster.Watch(ctx, config, cluster.Options{Cluster: name, Namespace: access.Namespace(), Wants: o.LiveWants(), Now: time.Now})
 	if err != nil {
