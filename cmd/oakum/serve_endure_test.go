@@ -34,7 +34,7 @@ type endurance struct {
 // is as it is when nobody disturbs. What people do meanwhile is the same.
 func TestServeEndures(t *testing.T) {
 	t.Parallel()
-	e := endurance{repositories: 1, deliveries: 600, rate: 200, kill: time.Second}
+	e := endurance{repositories: 1, deliveries: 300, rate: 150, kill: time.Second}
 	if os.Getenv("OAKUM_LONG") != "" {
 		e = endurance{repositories: 12, deliveries: 20_000, rate: 500, kill: 3 * time.Second}
 	}

@@ -20,7 +20,7 @@ type decoder struct {
 	owners bool // keep metadata.managedFields
 
 	mu    sync.Mutex
-	seed  maphash.Seed
+	seeds [2]maphash.Seed
 	texts [1 << 12]string // by hash
 	trees [1 << 14]tree   // by hash
 
@@ -31,9 +31,10 @@ type decoder struct {
 	depth int
 }
 
-// tree is a value and the text that it was made of.
+// tree is a value, and two hashes of the text that it was made of. Nobody knows
+// their seeds, so that no two texts have the same.
 type tree struct {
-	src   []byte
+	sums  [2]uint64
 	value any
 }
 
@@ -43,7 +44,7 @@ const (
 	sharedBelow   = 2       // levels of an object that are its own
 )
 
-func newDecoder(owners bool) *decoder { return &decoder{owners: owners, seed: maphash.MakeSeed()} }
+func newDecoder(owners bool) *decoder { return &decoder{owners: owners, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}} }
 
 var errNoObject = errors.New("it is no object")
 
@@ -89,9 +90,11 @@ func (d *decoder) nested(c byte) (any, error) {
 	s := d.spans[d.next]
 	src := d.src[d.at:s.end]
 	var known *tree
+	var sums [2]uint64
 	if d.depth >= sharedBelow && len(src) <= maxSharedTree {
-		known = &d.trees[maphash.Bytes(d.seed, src)%uint64(len(d.trees))]
-		if known.value != nil && bytes.Equal(known.src, src) {
+		sums = [2]uint64{maphash.Bytes(d.seeds[0], src), maphash.Bytes(d.seeds[1], src)}
+		known = &d.trees[sums[0]%uint64(len(d.trees))]
+		if known.value != nil && known.sums == sums {
 			d.at, d.next = s.end, s.next
 			return known.value, nil
 		}
@@ -106,7 +109,7 @@ func (d *decoder) nested(c byte) (any, error) {
 	}
 	d.depth--
 	if err == nil && known != nil {
-		known.src, known.value = append(known.src[:0], src...), v
+		known.sums, known.value = sums, v
 	}
 	return v, err
 }
@@ -213,7 +216,7 @@ func (d *decoder) text() (string, error) {
 	d.at = end + 1
 	var known *string
 	if plain && len(src) <= maxSharedText {
-		known = &d.texts[maphash.Bytes(d.seed, src)%uint64(len(d.texts))]
+		known = &d.texts[maphash.Bytes(d.seeds[0], src)%uint64(len(d.texts))]
 		if *known == string(src) {
 			return *known, nil
 		}

@@ -26,6 +26,24 @@ func lags(t store.Task, told, shown time.Time) error {
 	return nil
 }
 
+// told is the pull request that a task is about, as new as the event that asks
+// for the task.
+func (v *visit) told(ctx context.Context, t store.Task) (remediate.Pull, error) {
+	number, err := numbered(t.Key)
+	if err != nil {
+		return remediate.Pull{}, store.Park(err)
+	}
+	ask, err := asked(t)
+	if err != nil {
+		return remediate.Pull{}, err
+	}
+	pull, err := v.host.Pull(ctx, number)
+	if err != nil {
+		return pull, err
+	}
+	return pull, lags(t, ask.Updated, pull.Updated)
+}
+
 // behind says whether the branch that was looked at is not where a push had put
 // it already.
 func (v *visit) behind(ctx context.Context, t store.Task, pushed string) error {

@@ -125,19 +125,8 @@ func quiet(err error) error {
 // preview judges a pull request: a check, and a comment and suggestions where
 // there is something to say.
 func (v *visit) preview(ctx context.Context, t store.Task) error {
-	number, err := numbered(t.Key)
+	pull, err := v.told(ctx, t)
 	if err != nil {
-		return store.Park(err)
-	}
-	pull, err := v.host.Pull(ctx, number)
-	if err != nil {
-		return err
-	}
-	ask, err := asked(t)
-	if err != nil {
-		return err
-	}
-	if err := lags(t, ask.Updated, pull.Updated); err != nil {
 		return err
 	}
 	if pull.State != remediate.StateOpen {
@@ -156,7 +145,7 @@ func (v *visit) preview(ctx context.Context, t store.Task) error {
 	var diff lines
 	inDiff := map[string]bool{}
 	if pull.From(v.about.Repository) && c.plan != nil {
-		if diff, err = v.diffLines(ctx, number); err != nil {
+		if diff, err = v.diffLines(ctx, pull.Number); err != nil {
 			return err
 		}
 		if inDiff, err = v.suggest(ctx, pull, c, diff); err != nil {

@@ -80,22 +80,8 @@ func (v *visit) say(ctx context.Context, number int, what, key, text string) err
 // follow looks at what became of a pull request of oakum's: closed, reopened,
 // pushed to, edited. What is remembered of its group is not believed.
 func (v *visit) follow(ctx context.Context, t store.Task) error {
-	number, err := numbered(t.Key)
-	if err != nil {
-		return store.Park(err)
-	}
-	pull, err := v.host.Pull(ctx, number)
-	if err != nil {
-		return err
-	}
-	if !v.ours(pull) {
-		return nil
-	}
-	ask, err := asked(t)
-	if err != nil {
-		return err
-	}
-	if err := lags(t, ask.Updated, pull.Updated); err != nil {
+	pull, err := v.told(ctx, t)
+	if err != nil || !v.ours(pull) {
 		return err
 	}
 	for key, p := range v.memory.groups {

@@ -60,7 +60,6 @@ type Server struct {
 	faults        []*Fault
 	log           []Request
 	leaks         []string
-	output        bytes.Buffer
 }
 
 // Request is one request that was received, and how it was answered.
@@ -90,14 +89,14 @@ func New(t testing.TB, token string, files map[string]string) *Server {
 	s.git = &cgi.Handler{
 		Path:   filepath.Join(strings.TrimSpace(string(backend)), "git-http-backend"),
 		Env:    append([]string{"GIT_PROJECT_ROOT=" + s.root, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=x"}, gitEnv...),
-		Logger: log.New(&s.output, "", 0),
-		Stderr: &s.output,
+		Logger: log.New(io.Discard, "", 0),
+		Stderr: io.Discard,
 	}
 	s.Repository = s.Add(Owner+"/"+Name, files)
 	s.routes()
 
 	server := httptest.NewUnstartedServer(s)
-	server.Config.ErrorLog = log.New(&s.output, "", 0)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.Start()
 	t.Cleanup(server.Close)
 	s.URL = server.URL
