@@ -154,7 +154,6 @@ func (b *builder) fix(f *Fix, sc scope) *compiledFix {
 	}
 	for i := range f.Edits {
 		e := &f.Edits[i]
-		e.Value = normal(e.Value)
 		at := []string{"spec", "fix", "edits", strconv.Itoa(i)}
 		ce := compiledEdit{when: b.condition(e.When, append(slices.Clone(at), "when")...)}
 		where := e.Set

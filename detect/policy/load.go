@@ -143,6 +143,11 @@ func (c *Compiler) read(name string, src []byte) ([]*Policy, []*Document, error)
 		if err := c.check(&f, o); err != nil {
 			return nil, nil, err
 		}
+		if p.Fix != nil { // here, since others may read it when it is compiled
+			for i := range p.Fix.Edits {
+				p.Fix.Edits[i].Value = normal(p.Fix.Edits[i].Value)
+			}
+		}
 		p.code = &code{compile: func() (*compiled, error) { return c.compile(p, o) }}
 		if !c.Known {
 			if _, err := p.ready(); err != nil {
