@@ -44,7 +44,9 @@ const (
 	sharedBelow   = 2       // levels of an object that are its own
 )
 
-func newDecoder(owners bool) *decoder { return &decoder{owners: owners, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}} }
+func newDecoder(owners bool) *decoder {
+	return &decoder{owners: owners, seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+}
 
 var errNoObject = errors.New("it is no object")
 

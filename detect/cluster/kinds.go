@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -72,8 +73,8 @@ var never = map[string]bool{
 
 // kinds asks the API server what it has, and picks the kinds that are wanted,
 // each in the version that the server prefers.
-func kinds(client discovery.DiscoveryInterface, wants func(apiVersion, kind string) bool) ([]kind, []Unread, error) {
-	lists, err := discovery.ServerPreferredResources(client)
+func kinds(ctx context.Context, client discovery.DiscoveryInterface, wants func(apiVersion, kind string) bool) ([]kind, []Unread, error) {
+	lists, err := discovery.ServerPreferredResourcesWithContext(ctx, discovery.ToDiscoveryInterfaceWithContext(client))
 	var unread []Unread
 	if failed := (*discovery.ErrGroupDiscoveryFailed)(nil); errors.As(err, &failed) {
 		for gv, why := range failed.Groups {

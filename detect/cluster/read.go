@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -63,7 +64,7 @@ func Read(ctx context.Context, config *rest.Config, o Options) (*Inventory, erro
 }
 
 func (r *reader) read(ctx context.Context) (*Inventory, error) {
-	version, err := r.typed.Discovery().ServerVersion()
+	version, err := discovery.ToDiscoveryInterfaceWithContext(r.typed.Discovery()).ServerVersionWithContext(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("asking cluster %s for its version: %w", r.Cluster, err)
 	}
@@ -71,7 +72,7 @@ func (r *reader) read(ctx context.Context) (*Inventory, error) {
 	if err := r.rights(ctx); err != nil {
 		return nil, err
 	}
-	all, unread, err := kinds(r.typed.Discovery(), r.Wants)
+	all, unread, err := kinds(ctx, r.typed.Discovery(), r.Wants)
 	if err != nil {
 		return nil, fmt.Errorf("reading cluster %s: %w", r.Cluster, err)
 	}

@@ -18,6 +18,7 @@ import (
 const (
 	giveUp    = 10 * time.Second // that the start waits for a kind that cannot be read
 	readiness = 50 * time.Millisecond
+	answers   = 30 * time.Second // that the API server has to say what there is
 )
 
 // Watcher keeps an inventory current. It outlives whatever the API server and

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
 )
 
 const (
@@ -72,14 +73,16 @@ func (w *Watcher) noteKinds(err error) {
 // refresh looks which kinds there are and what oakum may read of them, and
 // begins and ends to watch accordingly.
 func (w *Watcher) refresh(ctx context.Context) error {
-	version, err := w.typed.Discovery().ServerVersion()
+	asking, done := context.WithTimeout(ctx, answers)
+	defer done()
+	version, err := discovery.ToDiscoveryInterfaceWithContext(w.typed.Discovery()).ServerVersionWithContext(asking)
 	if err != nil {
 		return fmt.Errorf("asking cluster %s for its version: %w", w.Cluster, err)
 	}
-	if err := w.rights(ctx); err != nil {
+	if err := w.rights(asking); err != nil {
 		return err
 	}
-	all, unread, err := kinds(w.typed.Discovery(), w.Wants)
+	all, unread, err := kinds(asking, w.typed.Discovery(), w.Wants)
 	if err != nil {
 		return fmt.Errorf("reading cluster %s: %w", w.Cluster, err)
 	}
