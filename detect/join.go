@@ -14,7 +14,7 @@ import (
 // there is one. Source tells that place, nil where
 // nobody looked. The findings of the tree are left as they are.
 func Join(git, live Result, source func(*manifest.Resource) *trace.Source) Result {
-	git.Findings, git.Exempted = copied(git.Findings), copied(git.Exempted)
+	git.Findings, git.Exempted = Copied(git.Findings), Copied(git.Exempted)
 	out := git
 	known := map[place]*Finding{}
 	said := map[saying]*Finding{}
@@ -61,9 +61,9 @@ func Join(git, live Result, source func(*manifest.Resource) *trace.Source) Resul
 	return out
 }
 
-// copied are findings of which more can be said: the others may be joined with
+// Copied are findings of which more can be said: the others may be joined with
 // another cluster, or with this one again.
-func copied(findings []*Finding) []*Finding {
+func Copied(findings []*Finding) []*Finding {
 	out := make([]*Finding, len(findings))
 	for i, f := range findings {
 		same := *f

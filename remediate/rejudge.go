@@ -122,23 +122,13 @@ func (a *alone) with(r detect.Result) detect.Result {
 	}
 	for _, path := range slices.Sorted(maps.Keys(a.files)) {
 		v := a.files[path]
-		r.Findings = append(r.Findings, copied(v.left)...)
-		r.Exempted = append(r.Exempted, copied(v.exempted)...)
+		r.Findings = append(r.Findings, detect.Copied(v.left)...)
+		r.Exempted = append(r.Exempted, detect.Copied(v.exempted)...)
 		r.NotEvaluated = append(r.NotEvaluated, v.unevaluated...)
 	}
 	slices.SortStableFunc(r.Findings, byPlace)
 	slices.SortStableFunc(r.Exempted, byPlace)
 	return r
-}
-
-func copied(findings []*detect.Finding) []*detect.Finding {
-	values := make([]detect.Finding, len(findings))
-	out := make([]*detect.Finding, len(findings))
-	for i, f := range findings {
-		values[i] = *f
-		out[i] = &values[i]
-	}
-	return out
 }
 
 // byPlace is the order in which a scan has findings.
