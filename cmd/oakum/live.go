@@ -127,7 +127,7 @@ func (f *clusterFlags) read(ctx context.Context, untrusted string, wants manifes
 // kept, so that what collects nothing until they have doubled takes twice the room.
 func sparing() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(40)
 	}
 }
 

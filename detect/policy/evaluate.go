@@ -161,23 +161,23 @@ func (p *Policy) Violate(r *manifest.Resource, ctx Context) (Violation, error) {
 
 func (it item) violation() (Violation, error) {
 	c := it.code
-	v := Violation{item: it, Path: it.path()}
+	v := Violation{item: it}
 	if it.container != nil {
 		v.Container, _ = it.container["name"].(string)
 	}
 	for i, at := range c.at {
 		path := at.resolve(&it)
-		written := it.resource.Has(path)
-		if i == 0 || written {
-			v.Path = path
+		if i == 0 {
+			v.Path, v.Place = path, at.stable(&it, path)
 		}
-		if written {
+		if it.resource.Has(path) {
+			v.Path = path
 			break
 		}
 	}
-	v.Place = v.Path
-	if len(c.at) > 0 {
-		v.Place = c.at[0].stable(&it)
+	if len(c.at) == 0 {
+		v.Path = it.path()
+		v.Place = v.Path
 	}
 	var err error
 	if v.Message, err = c.message.render(&it); err != nil {

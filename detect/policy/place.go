@@ -63,11 +63,12 @@ func (p place) resolve(it *item) manifest.Path {
 	return it.path().Join(p.path)
 }
 
-// stable is a path that does not change with what is written there: a flag may
-// be an item of a list, whose path is the item itself.
-func (p place) stable(it *item) manifest.Path {
+// stable is a path that does not change with what is written there, as the one
+// that resolve gives may: a flag may be an item of a list, whose path is the item
+// itself.
+func (p place) stable(it *item, resolved manifest.Path) manifest.Path {
 	if p.flag == "" {
-		return p.resolve(it)
+		return resolved
 	}
 	return it.path().Key(p.from + ":" + p.flag)
 }
