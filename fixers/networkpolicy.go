@@ -40,6 +40,7 @@ func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 	made := NewFile{Path: name, Documents: []*yaml.Node{document("default-same-namespace", namespace, map[string]any{},
 		map[string]any{"from": []any{map[string]any{"podSelector": map[string]any{}}}})}}
 	seen := map[string]bool{}
+	var open []opening
 	for _, r := range near {
 		if r.Kind != "Service" || r.APIVersion != "v1" || seen[r.Name] {
 			continue
@@ -52,6 +53,7 @@ func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 		if len(selector) == 0 || len(ports) == 0 {
 			return Fix{}, &Held{Reason: HeldManual, Detail: fmt.Sprintf("%s is reached from outside (%s), and which pods and ports it means cannot be told from the manifests", r.ID(), why)}
 		}
+		open = append(open, opening{selector, ports})
 		made.Documents = append(made.Documents, document("allow-"+r.Name, namespace,
 			map[string]any{"matchLabels": selector}, map[string]any{"ports": ports}))
 	}
@@ -59,6 +61,11 @@ func networkPolicy(f *detect.Finding, c Context) (Fix, *Held) {
 		"assumed",
 		"callers in other namespaces are not seen in the manifests: webhooks, monitoring and gateways there need a rule of their own",
 	}}}
+	if c.Live != nil {
+		if held := c.Live.callers(f.Resource, near, open, &fix); held != nil {
+			return Fix{}, held
+		}
+	}
 	fix.Create = []NewFile{made}
 	if c.Exists(name) {
 		return fix, nil // whoever applies the file knows it

@@ -43,6 +43,12 @@ func (l *Live) observe(f *detect.Finding, r policy.Repair, fix *Fix) *Held {
 	if len(running) == 0 || len(fix.Edits) == 0 {
 		return nil
 	}
+	if held := l.enough(f, fix, running); held != nil {
+		return held
+	}
+	if held := binds(f, fix, running); held != nil {
+		return held
+	}
 	for _, way := range []func(*detect.Finding, []policy.Edit, []cluster.Container) (Evidence, *Held){l.users, l.profiles, l.hardened} {
 		evidence, held := way(f, fix.Edits, running)
 		if held != nil {

@@ -88,8 +88,8 @@ func (i *Inventory) Set(workloads ...manifest.Workload) *manifest.Set {
 	makers := i.makers(workloads)
 	set := &manifest.Set{Files: []*manifest.File{i.itself().File}}
 	for _, o := range i.Objects {
-		if owner, ok := controller(o); ok && makers[text(owner["uid"])] {
-			continue
+		if owner, ok := controller(o); ok && makers[text(owner["uid"])] || o["kind"] == "PodMetrics" {
+			continue // it is judged with its owner, or nothing to judge
 		}
 		set.Files = append(set.Files, i.resource(o, workloads).File)
 	}

@@ -45,19 +45,21 @@ func (k kind) root() string {
 	return "/apis/" + k.Group + "/" + k.Version
 }
 
-// alwaysRead are kinds that no policy may ask for, and that tell who decided
-// on an object: owners, Flux and Argo CD.
+// alwaysRead are kinds that no policy may ask for: they tell who decided on an
+// object (owners, Flux and Argo CD), or what it does.
 var alwaysRead = map[string]bool{
 	"/Namespace": true, "/Node": true, "/Pod": true, "/ServiceAccount": true, "/Secret": true,
-	"autoscaling/HorizontalPodAutoscaler":                      true,
-	"kustomize.toolkit.fluxcd.io/Kustomization":                true,
-	"helm.toolkit.fluxcd.io/HelmRelease":                       true,
-	"source.toolkit.fluxcd.io/GitRepository":                   true,
-	"source.toolkit.fluxcd.io/OCIRepository":                   true,
-	"argoproj.io/Application":                                  true,
-	"argoproj.io/ApplicationSet":                               true,
-	"spdx.softwarecomposition.kubescape.io/ApplicationProfile": true,
-	"autoscaling.k8s.io/VerticalPodAutoscaler":                 true,
+	"autoscaling/HorizontalPodAutoscaler":                       true,
+	"kustomize.toolkit.fluxcd.io/Kustomization":                 true,
+	"helm.toolkit.fluxcd.io/HelmRelease":                        true,
+	"source.toolkit.fluxcd.io/GitRepository":                    true,
+	"source.toolkit.fluxcd.io/OCIRepository":                    true,
+	"argoproj.io/Application":                                   true,
+	"argoproj.io/ApplicationSet":                                true,
+	"spdx.softwarecomposition.kubescape.io/ApplicationProfile":  true,
+	"spdx.softwarecomposition.kubescape.io/NetworkNeighborhood": true,
+	"metrics.k8s.io/PodMetrics":                                 true,
+	"autoscaling.k8s.io/VerticalPodAutoscaler":                  true,
 }
 
 // optional are kinds that nobody should have to give a right to: who may list
@@ -68,8 +70,11 @@ var optional = map[string]bool{"Secret": true}
 var never = map[string]bool{
 	"/Event": true, "events.k8s.io/Event": true, "coordination.k8s.io/Lease": true,
 	"discovery.k8s.io/EndpointSlice": true, "/Endpoints": true, "/ComponentStatus": true,
-	"metrics.k8s.io/PodMetrics": true, "metrics.k8s.io/NodeMetrics": true,
+	"metrics.k8s.io/NodeMetrics": true,
 }
+
+// moment tells the kind that tells of a moment: it is read, and not watched.
+func (k kind) moment() bool { return k.Group == "metrics.k8s.io" }
 
 // kinds asks the API server what it has, and picks the kinds that are wanted,
 // each in the version that the server prefers.

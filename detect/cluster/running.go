@@ -23,30 +23,57 @@ type Container struct {
 // Steady tells a container that runs as it should and has always done so.
 func (c Container) Steady() bool { return c.Ready && c.Restarts == 0 }
 
+// Served are the ports that the container is known to serve: those that answer
+// when it is asked whether it is ready.
+func (c Container) Served() []int64 {
+	var out []int64
+	for _, way := range []string{"httpGet", "tcpSocket", "grpc"} {
+		probe, _ := field(c.Spec, "readinessProbe", way).(map[string]any)
+		if !c.Ready || text(probe["host"]) != "" {
+			continue // not of the pod itself
+		}
+		switch port := probe["port"].(type) {
+		case int64:
+			out = append(out, port)
+		case string:
+			for _, p := range items(c.Spec["ports"]) {
+				if n, ok := p["containerPort"].(int64); ok && p["name"] == port {
+					out = append(out, n)
+				}
+			}
+		}
+	}
+	return out
+}
+
 // Running is what runs, by what decides it and by image.
 type Running struct {
 	makers   map[string][]Container // by the uid of the topmost owner
 	digests  map[string][]Container
 	images   map[string][]Container // by the name that pods give
 	pods     map[string][]map[string]any
-	profiles map[profileOf]map[string]any
+	profiles map[containerOf]map[string]any
 	advice   map[object]map[string]any
+	callers  map[string][]neighbourhood // by namespace
+	usage    map[containerOf]map[string]any
+	nodes    map[string]bool // their addresses
 	rights   bool
 }
 
 type object struct{ namespace, kind, name string }
 
-// profileOf names a container of a workload.
-type profileOf struct {
+// containerOf names a container of a workload or a pod.
+type containerOf struct {
 	object
-	container string
+	name string
 }
 
 // Running indexes the pods of an inventory.
 func (i *Inventory) Running() *Running {
 	r := &Running{
 		makers: map[string][]Container{}, digests: map[string][]Container{}, images: map[string][]Container{},
-		pods: map[string][]map[string]any{}, profiles: map[profileOf]map[string]any{}, advice: map[object]map[string]any{},
+		pods: map[string][]map[string]any{}, profiles: map[containerOf]map[string]any{}, advice: map[object]map[string]any{},
+		callers: map[string][]neighbourhood{}, usage: map[containerOf]map[string]any{}, nodes: map[string]bool{},
 		rights: i.rights(),
 	}
 	byUID := map[string]map[string]any{}
@@ -59,8 +86,16 @@ func (i *Inventory) Running() *Running {
 			r.pod(o, topmost(o, byUID))
 		case "ApplicationProfile":
 			r.profile(o)
+		case "NetworkNeighborhood":
+			r.neighbourhood(o)
 		case "VerticalPodAutoscaler":
 			r.recommendation(o)
+		case "PodMetrics":
+			r.uses(o)
+		case "Node":
+			for _, a := range items(field(o, "status", "addresses")) {
+				r.nodes[text(a["address"])] = true
+			}
 		}
 	}
 	return r
@@ -150,43 +185,6 @@ func (r *Running) Named(image string) []Container { return r.images[image] }
 
 // Pods are the pods of a namespace.
 func (r *Running) Pods(namespace string) []map[string]any { return r.pods[namespace] }
-
-// profile reads what Kubescape's operator saw a workload do
-// (spdx.softwarecomposition.kubescape.io, ApplicationProfile).
-func (r *Running) profile(o map[string]any) {
-	label := func(key string) string { return text(field(o, "metadata", "labels", "kubescape.io/"+key)) }
-	said := func(key string) string { return text(field(o, "metadata", "annotations", "kubescape.io/"+key)) }
-	if said("status") != "completed" || said("completion") == "partial" {
-		return // it is still learning, or came too late to see the start
-	}
-	of := object{label("workload-namespace"), label("workload-kind"), label("workload-name")}
-	for _, c := range items(field(o, "spec", "containers")) {
-		r.profiles[profileOf{of, text(c["name"])}] = c
-	}
-}
-
-// Profile is what a container was seen to do, nil where nobody looked.
-func (r *Running) Profile(workload *manifest.Resource, container string) map[string]any {
-	return r.profiles[profileOf{object{workload.Namespace, workload.Kind, workload.Name}, container}]
-}
-
-// recommendation reads what a VerticalPodAutoscaler would give containers.
-func (r *Running) recommendation(o map[string]any) {
-	of := object{metadataOf(o, "namespace"), text(field(o, "spec", "targetRef", "kind")), text(field(o, "spec", "targetRef", "name"))}
-	r.advice[of] = o
-}
-
-// Recommended is what a VerticalPodAutoscaler recommends a container to
-// request of a resource, and what it is called; empty for none.
-func (r *Running) Recommended(workload *manifest.Resource, container, resource string) (value, by string) {
-	o := r.advice[object{workload.Namespace, workload.Kind, workload.Name}]
-	for _, c := range items(field(o, "status", "recommendation", "containerRecommendations")) {
-		if text(c["containerName"]) == container {
-			return text(field(c, "target", resource)), "VerticalPodAutoscaler " + metadataOf(o, "namespace") + "/" + metadataOf(o, "name")
-		}
-	}
-	return "", ""
-}
 
 // items are the mappings of a list.
 func items(v any) []map[string]any {

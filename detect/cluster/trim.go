@@ -17,6 +17,10 @@ func trim(k kind, o map[string]any, owners bool) map[string]any {
 		if owner, ok := controller(o); ok && owner["kind"] != "Node" {
 			return pod(o, meta)
 		}
+	case k.moment():
+		return map[string]any{
+			"apiVersion": o["apiVersion"], "kind": o["kind"], "metadata": pick(meta, "name", "namespace", "uid"), "containers": o["containers"],
+		}
 	}
 	return o
 }

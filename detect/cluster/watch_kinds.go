@@ -93,6 +93,9 @@ func (w *Watcher) refresh(ctx context.Context) error {
 	}
 	wanted := map[string]kind{}
 	for _, k := range all {
+		if k.moment() {
+			continue
+		}
 		if verb := w.lacks(k); verb == "" {
 			wanted[k.String()] = k
 		} else if verb == "watch" || !optional[k.String()] {

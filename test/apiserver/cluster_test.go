@@ -56,7 +56,7 @@ func TestReader(t *testing.T) {
 	for _, o := range inventory.Objects {
 		kinds[fmt.Sprint(o["kind"])]++
 	}
-	for _, want := range []string{"Namespace", "Deployment", "CronJob", "DaemonSet", "StatefulSet", "ConfigMap", "Service", "Ingress", "ClusterRole", "RoleBinding", "ServiceAccount", "HelmRelease", "CiliumNetworkPolicy", "GlobalNetworkPolicy", "HTTPRoute"} {
+	for _, want := range []string{"Namespace", "Deployment", "CronJob", "DaemonSet", "StatefulSet", "ConfigMap", "Service", "Ingress", "ClusterRole", "RoleBinding", "ServiceAccount", "HelmRelease", "CiliumNetworkPolicy", "GlobalNetworkPolicy", "HTTPRoute", "PodMetrics", "NetworkNeighborhood"} {
 		if kinds[want] == 0 {
 			t.Errorf("no %s was read, of %v", want, kinds)
 		}
@@ -386,9 +386,10 @@ crd.projectcalico.org/GlobalNetworkPolicy/globalnetworkpolicies crd.projectcalic
 gateway.networking.k8s.io/Gateway/gateways gateway.networking.k8s.io/GRPCRoute/grpcroutes gateway.networking.k8s.io/HTTPRoute/httproutes
 gateway.networking.k8s.io/TCPRoute/tcproutes gateway.networking.k8s.io/TLSRoute/tlsroutes
 helm.cattle.io/HelmChart/helmcharts helm.toolkit.fluxcd.io/HelmRelease/helmreleases keda.sh/ScaledObject/scaledobjects
+metrics.k8s.io/PodMetrics/pods
 kustomize.toolkit.fluxcd.io/Kustomization/kustomizations networking.istio.io/Gateway/gateways networking.istio.io/VirtualService/virtualservices
 operator.tigera.io/Installation/installations
 policy.networking.k8s.io/AdminNetworkPolicy/adminnetworkpolicies policy.networking.k8s.io/ClusterNetworkPolicy/clusternetworkpolicies
 serving.knative.dev/Service/services source.toolkit.fluxcd.io/GitRepository/gitrepositories source.toolkit.fluxcd.io/OCIRepository/ocirepositories
-spdx.softwarecomposition.kubescape.io/ApplicationProfile/applicationprofiles
+spdx.softwarecomposition.kubescape.io/ApplicationProfile/applicationprofiles spdx.softwarecomposition.kubescape.io/NetworkNeighborhood/networkneighborhoods
 `
