@@ -235,7 +235,7 @@ func (h hardening) fix(f *detect.Finding, limit policy.Safety, usual func(*detec
 		if x.Owner.Manager != "" {
 			by = x.Owner.Manager
 		}
-		fix.Evidence = append(fix.Evidence, fixers.Evidence{Level: "running", Text: fmt.Sprintf("the cluster has %s so: by %s", x.Path, by)})
+		fix.Evidence = append(fix.Evidence, fixers.Evidence{Level: "running", Text: fmt.Sprintf("it is so in the cluster: %s has set %s there", by, x.Path)})
 	}
 	if !fix.Safety.Within(limit) {
 		return fixers.Fix{}, &fixers.Held{Finding: f, Reason: fixers.HeldSafety, Detail: fmt.Sprintf("%s: safety is %s", fix.Title, fix.Safety)}
