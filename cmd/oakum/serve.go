@@ -98,7 +98,8 @@ func (s *server) run(ctx context.Context) error {
 	}
 	defer s.store.Close()
 	if s.hub, err = s.config.hub(github.Options{
-		MaxWait: time.Minute, // longer is for the queue
+		Processes: s.store.Processes,
+		MaxWait:   time.Minute, // longer is for the queue
 		OnWait: func(why string, d time.Duration) {
 			s.metrics.waited.Add(d.Seconds())
 			s.log.Info("waiting for GitHub", "why", why, "for", d)

@@ -115,17 +115,20 @@ func newWrites() *spacing {
 	return &spacing{why: "GitHub allows no more writes for now", burst: 20, every: time.Second}
 }
 
-// reserve tells when a request may be sent, and counts it. If that is more
-// than patience ahead, nothing is counted and the error is a Later.
-func (s *spacing) reserve(now time.Time, patience time.Duration) (time.Time, error) {
+// reserve tells when one of so many processes may send a request, and counts it.
+// If that is more than patience ahead, nothing is counted and the error is a
+// Later.
+func (s *spacing) reserve(now time.Time, processes int, patience time.Duration) (time.Time, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	processes = max(processes, 1)
+	every, most := s.every*time.Duration(processes), s.most/processes
 	at := now
-	if from := s.free.Add(-time.Duration(s.burst-1) * s.every); from.After(at) {
+	if from := s.free.Add(-time.Duration(s.burst-1) * every); from.After(at) {
 		at = from
 	}
-	if s.most > 0 && len(s.past) == s.most {
-		if from := s.past[0].Add(time.Hour); from.After(at) {
+	if most > 0 && len(s.past) >= most {
+		if from := s.past[len(s.past)-most].Add(time.Hour); from.After(at) {
 			at = from
 		}
 	}
@@ -135,7 +138,7 @@ func (s *spacing) reserve(now time.Time, patience time.Duration) (time.Time, err
 	if s.free.Before(at) {
 		s.free = at
 	}
-	s.free = s.free.Add(s.every)
+	s.free = s.free.Add(every)
 	if s.most > 0 {
 		if len(s.past) == s.most {
 			s.past = s.past[1:]

@@ -60,6 +60,32 @@ func TestHourOfContent(t *testing.T) {
 	}
 }
 
+// TestHourOfContentShared: processes that write as one App have its hour and its
+// seconds together, each its part, also when one more comes.
+func TestHourOfContentShared(t *testing.T) {
+	processes := 3
+	w := newWorld(t, func(o *github.Options) {
+		o.MaxWait, o.Processes = 20*time.Second, func() int { return processes }
+	})
+	r, n := w.shop(), w.OpenIssue("ada", "x", "")
+	began := w.clock.Now()
+	var later *remediate.Later
+	made := 0
+	for ; made < 500; made++ {
+		if made == 60 {
+			processes = 4
+		}
+		if _, err := r.CreateComment(t.Context(), n, "hello"); errors.As(err, &later) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := w.clock.Now().Sub(began); made != 100 || took != (60*3+39*4)*time.Second || later.Until != began.Add(time.Hour) {
+		t.Errorf("%d comments in %v, then later than %v", made, took, later)
+	}
+}
+
 // TestUnchangedAnswersAreFree: GitHub does not count a question whose answer is
 // the same.
 func TestUnchangedAnswersAreFree(t *testing.T) {

@@ -32,6 +32,10 @@ type Options struct {
 	// would take longer is a remediate.Later.
 	MaxWait time.Duration
 
+	// Processes is how many processes write as the same App or person, this one
+	// among them, and so have the limits of writing together; nil: one.
+	Processes func() int
+
 	// Who hears of what happens, if set; they may be called concurrently.
 	OnWait    func(why string, d time.Duration)
 	OnRequest func(method string, status int, took time.Duration) // status 0: no answer

@@ -63,6 +63,9 @@ func newHub(o Options) (*Hub, error) {
 		o.Clock = realClock{}
 	}
 	o.MaxWait = cmp.Or(o.MaxWait, 10*time.Minute)
+	if o.Processes == nil {
+		o.Processes = func() int { return 1 }
+	}
 	h := &Hub{
 		o: o, api: api, web: web, clock: o.Clock, content: newContent(), memory: newMemory(),
 		installations: map[int64]*installation{},
@@ -100,7 +103,7 @@ func (h *Hub) client(from source, limits *budget, whose string) *Client {
 	c.api = github.NewClient(&http.Client{
 		Transport: conditional{memory: h.memory, whose: whose, next: authorized{source: from, next: &patient{
 			next:  guard{next: h.o.Transport, api: h.api},
-			clock: h.clock, maxWait: h.o.MaxWait, budget: limits, content: h.content, watch: h.watch,
+			clock: h.clock, maxWait: h.o.MaxWait, budget: limits, content: h.content, processes: h.o.Processes, watch: h.watch,
 		}}},
 		CheckRedirect: stayHome,
 	})

@@ -46,7 +46,9 @@ type patient struct {
 	maxWait time.Duration
 	budget  *budget
 	content *spacing
-	watch   watch
+	// processes is among how many the limits of writing are divided.
+	processes func() int
+	watch     watch
 }
 
 // watch is who hears of what happens on the way; all are set.
@@ -170,7 +172,7 @@ func (t *patient) pace(req *http.Request, reading bool, waited *time.Duration) e
 	if creates(req) {
 		pacer = t.content
 	}
-	at, err := pacer.reserve(t.clock.Now(), t.maxWait-*waited)
+	at, err := pacer.reserve(t.clock.Now(), t.processes(), t.maxWait-*waited)
 	if err != nil {
 		return err
 	}

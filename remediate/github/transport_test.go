@@ -139,7 +139,7 @@ func patientClient(t *testing.T, address string, clock Clock) (*http.Client, *[]
 	return &http.Client{
 		Transport: authorized{source: fixed("ghp_secret"), next: &patient{
 			next:  guard{next: &http.Transport{DisableKeepAlives: true}, api: u},
-			clock: clock, maxWait: 10 * time.Minute, budget: newBudget(0), content: newContent(),
+			clock: clock, maxWait: 10 * time.Minute, budget: newBudget(0), content: newContent(), processes: func() int { return 1 },
 			watch: watch{
 				wait:    func(why string, d time.Duration) { said = append(said, fmt.Sprint(why, d)) },
 				request: func(string, int, time.Duration) {},

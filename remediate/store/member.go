@@ -100,28 +100,34 @@ func (m *member) beat() (at time.Time, err error) {
 	return at, err
 }
 
-// bury deletes processes that were silent for a lease. Two looks must agree: a
+// bury counts the processes, and deletes those that were silent for a lease. Two looks must agree: a
 // clock that was set forward makes everybody look dead at once, and by the second
 // look the living have renewed their rows.
 func (m *member) bury() error {
 	ctx := m.ctx // which ends, should this take too long to renew the claims
-	rows, err := m.store.read().QueryContext(ctx, `SELECT id, beat FROM process WHERE id <> $1 AND beat < @now - $2`,
+	rows, err := m.store.read().QueryContext(ctx, `SELECT id, beat, beat < @now - $2 FROM process WHERE id <> $1`,
 		m.id, m.store.options.Lease.Milliseconds())
 	if err != nil {
 		return err
 	}
-	silent := map[string]int64{}
+	silent, living := map[string]int64{}, int64(1)
 	for rows.Next() {
 		var id string
 		var beat int64
-		if err := rows.Scan(&id, &beat); err != nil {
+		var late bool
+		if err := rows.Scan(&id, &beat, &late); err != nil {
 			return errors.Join(err, rows.Close())
 		}
-		silent[id] = beat
+		if late {
+			silent[id] = beat
+		} else {
+			living++
+		}
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 		return err
 	}
+	m.store.living.Store(living)
 	before := m.suspects
 	m.suspects = silent
 	for id, beat := range silent {

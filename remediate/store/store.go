@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +27,7 @@ type Store struct {
 	backend
 	options Options
 	wake    chan struct{} // there may be something to do
+	living  atomic.Int64  // processes that share the work, as of the last look
 }
 
 // backend is what differs between the databases.
@@ -124,6 +126,10 @@ func (s *Store) Ready(ctx context.Context) error {
 	_, _, _, err := s.Due(ctx, "ready", 0)
 	return err
 }
+
+// Processes is how many processes share the work of this store, this one among
+// them, as of a lease ago at most.
+func (s *Store) Processes() int { return max(int(s.living.Load()), 1) }
 
 // stir has this process look for work now.
 func (s *Store) stir() {

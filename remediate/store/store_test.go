@@ -299,6 +299,22 @@ func TestDeadProcess(t *testing.T) {
 	})
 }
 
+// TestProcesses: each process knows how many there are, as they come and go.
+func TestProcesses(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, address string) {
+		nothing := func(context.Context, Repository, Task) error { return nil }
+		one, other := open(t, address, Options{Lease: 2 * time.Second}), open(t, address, Options{Lease: 2 * time.Second})
+		defer working(t, one, nothing)()
+		if n := one.Processes(); n != 1 {
+			t.Errorf("%d processes alone", n)
+		}
+		end := working(t, other, nothing)
+		until(t, "both to know of each other", func() bool { return one.Processes() == 2 && other.Processes() == 2 })
+		end()
+		until(t, "the one to be alone again", func() bool { return one.Processes() == 1 })
+	})
+}
+
 // TestDeaths: a task that takes the process with it again and again is parked.
 func TestDeaths(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, address string) {
