@@ -93,7 +93,13 @@ func ScanFiles(set *manifest.Set, o Options, files map[string]bool) Result {
 	return o.scan(set, func(f *manifest.File) bool { return files[f.Path] })
 }
 
-func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result {
+// Context is what of a set policies may ask while they judge it.
+func (o Options) Context(set *manifest.Set) policy.Context {
+	ctx, _ := o.context(set)
+	return ctx
+}
+
+func (o Options) context(set *manifest.Set) (policy.Context, []manifest.Error) {
 	reports, wrong := o.scanned(set)
 	around := newSurroundings(false)
 	for r := range set.Resources {
@@ -102,6 +108,11 @@ func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result
 	around.scans = vuln.NewIndex(reports)
 	ctx := around.context(o, nil)
 	ctx.All, ctx.Tree = set.Resources, set
+	return ctx, wrong
+}
+
+func (o Options) scan(set *manifest.Set, among func(*manifest.File) bool) Result {
+	ctx, wrong := o.context(set)
 	var resources []*manifest.Resource
 	for r := range set.Resources {
 		if among(r.File) {

@@ -48,7 +48,7 @@ type Project struct {
 
 	workloads []manifest.Workload
 	reports   []*vuln.Report // of the settings, and of files of the tree
-	alone     alone          // where the tree may be read again
+	kept      kept           // where the tree may be read again
 	hardened  map[*detect.Finding]hardening
 }
 

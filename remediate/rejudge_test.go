@@ -55,8 +55,12 @@ func TestRejudged(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range txtar.Parse(text).Files {
-			if strings.HasSuffix(f.Name, ".yaml") {
-				sources[strings.TrimSuffix(filepath.Base(name), ".txtar")+"/"+f.Name] = f.Data
+			if !strings.HasSuffix(f.Name, ".yaml") {
+				continue
+			}
+			// A file for each document, so that most of what belongs together is apart.
+			for i, document := range strings.Split(string(f.Data), "\n---\n") {
+				sources[fmt.Sprintf("%s/%s-%d.yaml", strings.TrimSuffix(filepath.Base(name), ".txtar"), strings.TrimSuffix(f.Name, ".yaml"), i)] = []byte(document)
 			}
 		}
 	}
@@ -75,7 +79,7 @@ func TestRejudged(t *testing.T) {
 	settings := remediate.Settings{Config: remediate.Config{Safety: policy.Review}, Policies: all, Selected: all}
 	k := &keeper{files: map[string]*manifest.File{}, errs: map[string][]manifest.Error{}}
 	var before *remediate.Project
-	for round := range 5 {
+	for round := range 8 {
 		for range random.IntN(6) {
 			switch name := names[random.IntN(len(names))]; {
 			case tree[name] == nil:
@@ -111,7 +115,9 @@ func told(r detect.Result) map[string][]string {
 	out := map[string][]string{}
 	for kind, findings := range map[string][]*detect.Finding{"finding": r.Findings, "exempted": r.Exempted} {
 		for _, f := range findings {
-			out[kind] = append(out[kind], fmt.Sprintf("%s %s:%d:%d %s %s %s %v %v", f.Policy.Name, f.Position.File, f.Position.Line, f.Position.Column, f.Severity, f.Fingerprint, f.Message, f.Risk, f.Exemption))
+			repair, err := f.Violation.Repair()
+			out[kind] = append(out[kind], fmt.Sprintf("%s %s:%d:%d %s %s %s %v %v %v %s %s %v", f.Policy.Name, f.Position.File, f.Position.Line, f.Position.Column,
+				f.Severity, f.Fingerprint, f.Message, f.Risk, f.Exemption, repair.Safety, repair.Title, repair.Because, err))
 		}
 	}
 	for _, u := range r.NotEvaluated {
