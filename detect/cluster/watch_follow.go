@@ -24,7 +24,7 @@ const (
 	holds      = 500 * time.Millisecond // after which a watch that goes on where the last one ended counts as good
 	firstTry   = 200 * time.Millisecond // between tries, at first
 	lastTry    = 5 * time.Second        // between tries, at last
-	hopeless   = 30 * time.Second       // between tries of what the API server refuses
+	hopeless   = 30 * time.Second       // the same of what the API server refuses
 )
 
 // follower keeps the objects of one kind. A reflector of client-go says what to
@@ -43,6 +43,7 @@ type follower struct {
 	// with the watcher's lock
 	objects map[string]record // by namespace/name
 	synced  bool              // all were read once
+	doubted time.Time         // since when it seems that it is not to be had any more; zero: it is
 }
 
 // follow begins to follow a kind.
@@ -100,7 +101,7 @@ func (f *follower) ListWithContext(ctx context.Context, o metav1.ListOptions) (r
 }
 
 func (f *follower) list(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-	body, err := f.watcher.request(f.kind, o, f.metadataOnly()).Stream(ctx)
+	body, err := f.watcher.request(f.kind, o, f.metadataOnly()).MaxRetries(0).Stream(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +134,7 @@ func (f *follower) WatchWithContext(ctx context.Context, o metav1.ListOptions) (
 		ctx, cancel := context.WithCancel(ctx)
 		late := time.AfterFunc(answerTime, cancel)
 		o.Watch = true
-		body, err := f.watcher.request(f.kind, o, f.metadataOnly()).Stream(ctx)
+		body, err := f.watcher.request(f.kind, o, f.metadataOnly()).MaxRetries(0).Stream(ctx)
 		if !late.Stop() && err == nil {
 			_ = body.Close()
 			err = context.DeadlineExceeded
@@ -150,9 +151,10 @@ func (f *follower) WatchWithContext(ctx context.Context, o metav1.ListOptions) (
 
 // insist asks until there is an answer, or one that the reflector must know:
 // that the past it asks for is forgotten, or that lists are not to be had in
-// this way. Meanwhile the kind is stale.
+// this way. Meanwhile the kind is stale, after a while if the API server only asks
+// to wait.
 func (f *follower) insist(ctx context.Context, ask func(context.Context) error) error {
-	delay := firstTry
+	delay, most := firstTry, lastTry
 	for {
 		slow := time.AfterFunc(patience, func() { f.lost(fmt.Errorf("the API server has not answered for %s", patience)) })
 		err := ask(ctx)
@@ -160,17 +162,21 @@ func (f *follower) insist(ctx context.Context, ask func(context.Context) error) 
 		if err == nil || ctx.Err() != nil || past(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
 			return err
 		}
-		f.lost(err)
-		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
-			signal(f.watcher.look) // the kind may be gone, or the right to it
-			delay = max(delay, hopeless)
+		if !apierrors.IsTooManyRequests(err) || f.watcher.Now().Sub(f.silent()) >= patience {
+			f.lost(err)
 		}
+		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
+			signal(f.watcher.look) // the kind may be gone, or the right to it; or the API server only begins
+			most = hopeless
+		}
+		asked, _ := apierrors.SuggestsClientDelay(err) // in seconds; all who are refused are asked the same
+		next := max(delay, min(time.Duration(asked)*time.Second, answerTime))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(delay + rand.N(delay/2)):
+		case <-time.After(next + rand.N(next/2)):
 		}
-		delay = min(2*delay, lastTry)
+		delay = min(2*delay, most)
 	}
 }
 

@@ -13,6 +13,10 @@ import (
 const (
 	every   = 10 * time.Minute // to look at what no watch tells: rights, versions, kubelets
 	retries = 5 * time.Second  // until the API server is asked again which kinds it has
+	// doubt is for how long an API server has to say that it has no such kind, or
+	// that there is no right to it, until that is believed: one that begins says so
+	// of what it has not loaded yet.
+	doubt = 5 * time.Second
 )
 
 // settling is when to look again after a definition changed: the API server
@@ -110,7 +114,15 @@ func (w *Watcher) refresh(ctx context.Context) error {
 	}
 	w.unread = unread
 	for name, k := range w.kinds {
-		if is, ok := wanted[name]; ok && is == k.kind || !ok && silent[k.kind.Group] {
+		is, ok := wanted[name]
+		if ok && is == k.kind || !ok && silent[k.kind.Group] {
+			k.doubted = time.Time{}
+			continue
+		}
+		if k.doubted.IsZero() {
+			k.doubted = w.Now()
+		}
+		if !ok && w.Now().Sub(k.doubted) < doubt {
 			continue
 		}
 		k.end()

@@ -361,6 +361,10 @@ spec: {group: %[1]s, scope: Namespaced, names: {kind: %[2]s, plural: %[3]s}, ver
 		if _, err := client.Resource(definitions).Create(ctx, o, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, e := range strings.Fields(extensionKinds) { // all are being served meanwhile
+		group, rest, _ := strings.Cut(e, "/")
+		kind, plural, _ := strings.Cut(rest, "/")
 		made := &unstructured.Unstructured{Object: map[string]any{"apiVersion": group + "/v1", "kind": kind, "metadata": map[string]any{"name": "one", "namespace": "default"}}}
 		err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 			_, err := client.Resource(schema.GroupVersionResource{Group: group, Version: "v1", Resource: plural}).Namespace("default").Create(ctx, made, metav1.CreateOptions{})
