@@ -79,7 +79,7 @@ func TestRejudged(t *testing.T) {
 	settings := remediate.Settings{Config: remediate.Config{Safety: policy.Review}, Policies: all, Selected: all}
 	k := &keeper{files: map[string]*manifest.File{}, errs: map[string][]manifest.Error{}}
 	var before *remediate.Project
-	for round := range 5 {
+	for round := range 4 {
 		for range random.IntN(6) {
 			switch name := names[random.IntN(len(names))]; {
 			case tree[name] == nil:
