@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -189,6 +190,41 @@ func TestWatchFaults(t *testing.T) {
 			w.appears(ctx, t, fmt.Sprint("privileged-container Deployment shop/new-", round))
 			w.right(ctx, t, server.Config)
 		})
+	}
+}
+
+// TestWatchBeginning: an API server that has not loaded its roles yet refuses
+// everything, and says that oakum may do nothing. No finding goes because of it.
+func TestWatchBeginning(t *testing.T) {
+	server := Start(t)
+	ctx := t.Context()
+	prepare(ctx, t, server.Config)
+	config, broken := through(server.Config)
+	w := watch(ctx, t, config)
+	const rights = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+	before := broken.count(rights)
+	broken.set(func(r *http.Request) (*http.Response, error) {
+		depth := strings.Count(r.URL.Path, "/")
+		switch {
+		case r.URL.Path == rights:
+			return &http.Response{
+				StatusCode: http.StatusCreated, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
+				Body: io.NopCloser(strings.NewReader(`{"kind":"SelfSubjectRulesReview","apiVersion":"authorization.k8s.io/v1","status":{"resourceRules":[],"nonResourceRules":[],"incomplete":false}}`)),
+			}, nil
+		case strings.HasPrefix(r.URL.Path, "/api/") && depth > 2, strings.HasPrefix(r.URL.Path, "/apis/") && depth > 3:
+			return answer(r, apierrors.NewForbidden(schema.GroupResource{}, "", nil)), nil
+		}
+		return nil, nil // discovery
+	}, nil)
+	broken.cut()
+	until(ctx, t, "word of what is refused", func() bool { return w.saysStale("apps/Deployment", "no right to") })
+	until(ctx, t, "a second look at the rights", func() bool { return broken.count(rights) > before+1 })
+	broken.set(nil, nil)
+	w.right(ctx, t, server.Config)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.gone) > 0 {
+		t.Errorf("%d findings went: %v", len(w.gone), w.gone)
 	}
 }
 
