@@ -1,6 +1,7 @@
 package fixers
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -40,7 +41,7 @@ func (l *Live) callers(r *manifest.Resource, near []*manifest.Resource, open []o
 	}
 	first, at, more := stopped[0], "", ""
 	if len(first.Ports) > 0 {
-		at = fmt.Sprintf(" at port %d", first.Ports[0])
+		at = fmt.Sprintf(" at port %d/%s", first.Ports[0].Number, first.Ports[0].Protocol)
 	}
 	if n := len(stopped) - 1; n > 0 {
 		more = fmt.Sprintf(", and %d more", n)
@@ -65,19 +66,21 @@ func (l *Live) lets(namespace string, o opening, c cluster.Call) bool {
 	if len(c.Ports) == 0 || !cluster.Selects(o.selector, c.Labels) {
 		return false
 	}
-	open := map[int64]bool{}
+	open := map[cluster.Port]bool{}
 	for _, p := range o.ports {
 		port, _ := p.(map[string]any)
+		protocol, _ := port["protocol"].(string)
+		protocol = cmp.Or(protocol, "TCP")
 		switch n := port["port"].(type) {
 		case string:
-			for _, number := range l.Running.Port(namespace, o.selector, n) {
-				open[number] = true
+			for _, number := range l.Running.PortsNamed(namespace, o.selector, n) {
+				open[cluster.Port{Protocol: protocol, Number: number}] = true
 			}
 		case int64:
-			open[n] = true
+			open[cluster.Port{Protocol: protocol, Number: n}] = true
 		case int:
-			open[int64(n)] = true
+			open[cluster.Port{Protocol: protocol, Number: int64(n)}] = true
 		}
 	}
-	return !slices.ContainsFunc(c.Ports, func(port int64) bool { return !open[port] })
+	return !slices.ContainsFunc(c.Ports, func(port cluster.Port) bool { return !open[port] })
 }

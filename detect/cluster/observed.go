@@ -1,7 +1,10 @@
 package cluster
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -73,18 +76,17 @@ func (r *Running) Usage(c Container, name string) (used resource.Quantity, ok bo
 	return used, err == nil
 }
 
-// neighbourhood is who was seen to call the pods of a workload.
-type neighbourhood struct {
-	labels map[string]any // of the pods
-	who    string         // the workload
-	calls  []Call
-}
-
 // Call is traffic that was seen to reach a pod from outside its namespace.
 type Call struct {
 	From, To string         // as people name them
 	Labels   map[string]any // of the pods that are called
-	Ports    []int64        // none: which ones is not known
+	Ports    []Port         // none: which ones is not known
+}
+
+// Port is one of a pod.
+type Port struct {
+	Protocol string
+	Number   int64
 }
 
 // neighbourhood reads who was seen to call a workload
@@ -94,26 +96,26 @@ func (r *Running) neighbourhood(o map[string]any) {
 	if !learned(o) || len(labels) == 0 {
 		return
 	}
-	n := neighbourhood{labels: labels, who: learnedOf(o, "kind") + " " + learnedOf(o, "name")}
-	home := learnedOf(o, "namespace")
+	of := object{learnedOf(o, "namespace"), learnedOf(o, "kind"), learnedOf(o, "name")}
+	calls := r.calls[of] // of its other versions
 	for _, list := range []string{"containers", "initContainers", "ephemeralContainers"} {
 		for _, c := range items(field(o, "spec", list)) {
 			for _, peer := range items(c["ingress"]) {
-				from, outside := caller(peer, home)
+				from, outside := caller(peer, of.namespace)
 				if !outside {
 					continue
 				}
-				call := Call{From: from, To: n.who, Labels: labels}
+				call := Call{From: from, To: of.kind + " " + of.name, Labels: labels}
 				for _, p := range items(peer["ports"]) {
-					if port, ok := p["port"].(int64); ok {
-						call.Ports = append(call.Ports, port)
+					if n, ok := p["port"].(int64); ok {
+						call.Ports = append(call.Ports, Port{cmp.Or(text(p["protocol"]), "TCP"), n})
 					}
 				}
-				n.calls = append(n.calls, call)
+				calls = append(calls, call)
 			}
 		}
 	}
-	r.callers[home] = append(r.callers[home], n)
+	r.calls[of] = calls
 }
 
 // caller names a peer, and tells whether it may be anywhere but in a namespace:
@@ -128,41 +130,38 @@ func caller(peer map[string]any, home string) (name string, outside bool) {
 		if space == "" {
 			space = fmt.Sprint(spaces)
 		}
-		if app := text(pods["app"]) + text(pods["app.kubernetes.io/name"]); app != "" {
+		if app := cmp.Or(text(pods["app.kubernetes.io/name"]), text(pods["app"])); app != "" {
 			return app + " of namespace " + space, true
 		}
 		return "namespace " + space, true
 	}
-	return text(peer["ipAddress"]) + text(peer["dns"]), true
+	return cmp.Or(text(peer["ipAddress"]), text(peer["dns"]), "somebody"), true
 }
 
 // Callers are the calls that reach pods of a namespace from outside of it, but
-// for those of the nodes, which no network policy stops; not ok where some of
-// its pods were not watched.
+// for those of the nodes, which no network policy stops; not ok where nothing
+// runs there, or something that was not watched.
 func (r *Running) Callers(namespace string) (calls []Call, ok bool) {
-	for _, pod := range r.pods[namespace] {
-		labels, _ := field(pod, "metadata", "labels").(map[string]any)
-		seen := false
-		for _, n := range r.callers[namespace] {
-			seen = seen || Selects(n.labels, labels)
-		}
-		if !seen {
+	workloads := slices.SortedFunc(maps.Keys(r.home[namespace]), func(a, b object) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.name, b.name))
+	})
+	for _, w := range workloads {
+		all, watched := r.calls[w]
+		if !watched {
 			return nil, false
 		}
-	}
-	for _, n := range r.callers[namespace] {
-		for _, c := range n.calls {
+		for _, c := range all {
 			if !r.nodes[c.From] {
 				calls = append(calls, c)
 			}
 		}
 	}
-	return calls, len(r.callers[namespace]) > 0
+	return calls, len(workloads) > 0
 }
 
-// Port are the numbers that containers of the pods that labels select give a
-// name of a port.
-func (r *Running) Port(namespace string, selector map[string]any, name string) []int64 {
+// PortsNamed are the numbers that containers of the pods that labels select give a
+// port of that name.
+func (r *Running) PortsNamed(namespace string, selector map[string]any, name string) []int64 {
 	var out []int64
 	for _, pod := range r.pods[namespace] {
 		labels, _ := field(pod, "metadata", "labels").(map[string]any)
@@ -170,11 +169,7 @@ func (r *Running) Port(namespace string, selector map[string]any, name string) [
 			continue
 		}
 		for _, c := range items(field(pod, "spec", "containers")) {
-			for _, p := range items(c["ports"]) {
-				if n, ok := p["containerPort"].(int64); ok && p["name"] == name {
-					out = append(out, n)
-				}
-			}
+			out = append(out, portsNamed(c, name)...)
 		}
 	}
 	return out

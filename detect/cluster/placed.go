@@ -15,7 +15,7 @@ func (i *Inventory) Runs() func(*manifest.Resource) []string {
 	nodes := map[string][]string{} // by the uid of what makes the pods
 	for _, o := range i.Objects {
 		if node := text(field(o, "spec", "nodeName")); o["kind"] == "Pod" && node != "" {
-			maker := topmost(o, byUID)
+			maker := metadataOf(topmost(o, byUID), "uid")
 			nodes[maker] = append(nodes[maker], node)
 		}
 	}

@@ -36,11 +36,18 @@ func (c Container) Served() []int64 {
 		case int64:
 			out = append(out, port)
 		case string:
-			for _, p := range items(c.Spec["ports"]) {
-				if n, ok := p["containerPort"].(int64); ok && p["name"] == port {
-					out = append(out, n)
-				}
-			}
+			out = append(out, portsNamed(c.Spec, port)...)
+		}
+	}
+	return out
+}
+
+// portsNamed are the numbers that a container declares under a name.
+func portsNamed(container map[string]any, name string) []int64 {
+	var out []int64
+	for _, p := range items(container["ports"]) {
+		if n, ok := p["containerPort"].(int64); ok && p["name"] == name {
+			out = append(out, n)
 		}
 	}
 	return out
@@ -54,7 +61,8 @@ type Running struct {
 	pods     map[string][]map[string]any
 	profiles map[containerOf]map[string]any
 	advice   map[object]map[string]any
-	callers  map[string][]neighbourhood // by namespace
+	calls    map[object][]Call          // to the pods of workloads that were watched
+	home     map[string]map[object]bool // the workloads whose pods run in a namespace
 	usage    map[containerOf]map[string]any
 	nodes    map[string]bool // their addresses
 	rights   bool
@@ -73,7 +81,7 @@ func (i *Inventory) Running() *Running {
 	r := &Running{
 		makers: map[string][]Container{}, digests: map[string][]Container{}, images: map[string][]Container{},
 		pods: map[string][]map[string]any{}, profiles: map[containerOf]map[string]any{}, advice: map[object]map[string]any{},
-		callers: map[string][]neighbourhood{}, usage: map[containerOf]map[string]any{}, nodes: map[string]bool{},
+		calls: map[object][]Call{}, home: map[string]map[object]bool{}, usage: map[containerOf]map[string]any{}, nodes: map[string]bool{},
 		rights: i.rights(),
 	}
 	byUID := map[string]map[string]any{}
@@ -114,8 +122,8 @@ func (r *Running) Rights() bool { return r.rights }
 // maxOwners bounds a walk along owner references, which anybody may write.
 const maxOwners = 10
 
-// topmost is the uid of the workload at the end of the owner references.
-func topmost(o map[string]any, byUID map[string]map[string]any) string {
+// topmost is the workload at the end of the owner references.
+func topmost(o map[string]any, byUID map[string]map[string]any) map[string]any {
 	for range maxOwners {
 		owner, ok := controller(o)
 		if !ok || owner["kind"] == "Node" {
@@ -127,10 +135,10 @@ func topmost(o map[string]any, byUID map[string]map[string]any) string {
 		}
 		o = up
 	}
-	return metadataOf(o, "uid")
+	return o
 }
 
-func (r *Running) pod(o map[string]any, maker string) {
+func (r *Running) pod(o, workload map[string]any) {
 	spec, _ := o["spec"].(map[string]any)
 	status, _ := o["status"].(map[string]any)
 	if status["phase"] == "Failed" {
@@ -138,6 +146,11 @@ func (r *Running) pod(o map[string]any, maker string) {
 	}
 	namespace := metadataOf(o, "namespace")
 	r.pods[namespace] = append(r.pods[namespace], o)
+	if r.home[namespace] == nil {
+		r.home[namespace] = map[object]bool{}
+	}
+	r.home[namespace][object{namespace, text(workload["kind"]), metadataOf(workload, "name")}] = true
+	maker := metadataOf(workload, "uid")
 	security, _ := spec["securityContext"].(map[string]any)
 	for _, list := range []struct{ spec, status string }{{"containers", "containerStatuses"}, {"initContainers", "initContainerStatuses"}} {
 		statuses := map[string]map[string]any{}
