@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io/fs"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/oakum-dev/oakum/remediate/store/storetest"
 )
@@ -87,7 +89,7 @@ func TestMigrations(t *testing.T) {
 func TestMigrateAtOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, address string) {
 		var wg sync.WaitGroup
-		for range 5 {
+		for range 16 {
 			wg.Go(func() {
 				s, err := Open(t.Context(), address, Options{})
 				if err != nil {
@@ -102,6 +104,39 @@ func TestMigrateAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 	})
+}
+
+// TestFirstOpen: a new file is given its write-ahead log when no other process
+// writes to it. SQLite itself does not wait for that.
+func TestFirstOpen(t *testing.T) {
+	t.Parallel()
+	path := storetest.SQLite(t)
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	other, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	if _, err := other.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := Open(ctx, path, Options{}); err == nil || ctx.Err() == nil {
+		t.Errorf("did not wait for the other process: %v", err)
+	}
+	if _, err := other.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, path, Options{})
+	var mode string
+	if err := s.read().QueryRowContext(t.Context(), "PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
+		t.Errorf("journal mode %q, %v", mode, err)
+	}
 }
 
 // TestMigrationFiles: the list names every file, and no other.

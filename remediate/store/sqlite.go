@@ -13,7 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // sqlite is a file. One goroutine writes: what waits for it is put into one
@@ -37,6 +38,7 @@ type job struct {
 const (
 	maxBatch     = 100
 	batchTimeout = 10 * time.Second
+	patience     = 5 * time.Second // with other processes that use the file
 )
 
 func sqliteDialect() dialect {
@@ -46,7 +48,7 @@ func sqliteDialect() dialect {
 	}
 }
 
-func openSQLite(path string) (*sqlite, error) {
+func openSQLite(ctx context.Context, path string) (*sqlite, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
@@ -63,13 +65,17 @@ func openSQLite(path string) (*sqlite, error) {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
 	// FULL: a commit is on the disk when it returns, which 202 promises.
-	address := "file:" + (&url.URL{Path: path}).EscapedPath() +
-		"?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"
+	address := fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)",
+		(&url.URL{Path: path}).EscapedPath(), patience.Milliseconds())
 	s := &sqlite{jobs: make(chan job)}
 	if s.writer, err = sql.Open("sqlite", address); err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
 	s.writer.SetMaxOpenConns(1)
+	if err := logAhead(ctx, s.writer); err != nil {
+		_ = s.writer.Close()
+		return nil, fmt.Errorf("opening the store %s: %w", path, err)
+	}
 	if s.reader, err = sql.Open("sqlite", address+"&_pragma=query_only(1)"); err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
@@ -77,6 +83,28 @@ func openSQLite(path string) (*sqlite, error) {
 	s.closing, s.close_ = context.WithCancel(context.Background())
 	s.done.Go(s.loop)
 	return s, nil
+}
+
+// logAhead gives the file a write-ahead log, which it then keeps. That begins as a
+// read and becomes a write, for which SQLite does not wait, as busy_timeout has it
+// wait for all else: processes that begin at once take turns here.
+func logAhead(ctx context.Context, db *sql.DB) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		_, err := db.ExecContext(ctx, "PRAGMA journal_mode = WAL")
+		// The low byte: the others say what it is busy with.
+		if e := (*driver.Error)(nil); !errors.As(err, &e) || e.Code()&0xff != sqlite3.SQLITE_BUSY {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 func (s *sqlite) dialect() dialect { return sqliteDialect() }

@@ -104,7 +104,7 @@ func connect(ctx context.Context, address string) (backend, error) {
 	if scheme, _, ok := strings.Cut(address, "://"); ok {
 		return nil, fmt.Errorf("opening the store: %q is no kind of database that oakum knows: give postgres://… or the path of a file", scheme)
 	}
-	return openSQLite(address)
+	return openSQLite(ctx, address)
 }
 
 // Migrate takes the tables at an address to a version, up or down. Going down
