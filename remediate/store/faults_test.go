@@ -232,7 +232,7 @@ func fill(t *testing.T, s *Store, full, room func()) {
 }
 
 // TestBatch: of jobs in one transaction one may fail, or have lost its caller,
-// and the others are written.
+// and the others are written; those after one that took long are left.
 func TestBatch(t *testing.T) {
 	t.Parallel()
 	s := open(t, storetest.SQLite(t), Options{})
@@ -246,12 +246,18 @@ func TestBatch(t *testing.T) {
 	var jobs []job
 	for _, run := range []func(context.Context, querier) error{
 		put("a", nil), put("b", errBroken), put("c", nil), put("a", nil), put("d", nil),
+		func(ctx context.Context, q querier) error {
+			time.Sleep(batchLength)
+			return put("long", nil)(ctx, q)
+		}, put("left", nil), put("left", nil),
 	} {
 		jobs = append(jobs, job{run, new(atomic.Bool), make(chan error, 1)})
 	}
 	jobs[2].taken.Store(true) // its caller has gone
-	b.batch(jobs)
-	for i, want := range []string{"", "broken", "", "UNIQUE", ""} {
+	if left := b.batch(jobs); len(left) != 2 || left[0].taken.Load() {
+		t.Errorf("%d left", len(left))
+	}
+	for i, want := range []string{"", "broken", "", "UNIQUE", "", ""} {
 		if err := <-jobs[i].reply; (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("job %d: %v, want %q", i, err, want)
 		}
@@ -264,7 +270,7 @@ func TestBatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, names, []string{"a", "d"})
+	equal(t, names, []string{"a", "d", "long"})
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

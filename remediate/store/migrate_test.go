@@ -89,7 +89,7 @@ func TestMigrations(t *testing.T) {
 func TestMigrateAtOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, address string) {
 		var wg sync.WaitGroup
-		for range 16 {
+		for range 5 {
 			wg.Go(func() {
 				s, err := Open(t.Context(), address, Options{})
 				if err != nil {

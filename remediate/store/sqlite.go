@@ -37,6 +37,7 @@ type job struct {
 
 const (
 	maxBatch     = 100
+	batchLength  = time.Second // after which no job of a batch begins
 	batchTimeout = 10 * time.Second
 	patience     = 5 * time.Second // with other processes that use the file
 )
@@ -141,7 +142,9 @@ func (s *sqlite) loop() {
 	for {
 		select {
 		case j := <-s.jobs:
-			s.batch(s.gather(j))
+			for left := s.gather(j); len(left) > 0; {
+				left = s.batch(left)
+			}
 		case <-s.closing.Done():
 			return
 		}
@@ -162,12 +165,14 @@ func (s *sqlite) gather(first job) []job {
 	return batch
 }
 
-// batch runs jobs in one transaction. A job that fails is rolled back alone; when
-// the database fails, all of them have failed.
-func (s *sqlite) batch(batch []job) {
+// batch runs jobs in one transaction, and returns those left when that has become
+// long. A job that fails is rolled back alone; when the database fails, all that
+// ran have failed.
+func (s *sqlite) batch(batch []job) (left []job) {
 	// Not a caller's context: its end would roll back the others' work.
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
+	long := time.Now().Add(batchLength)
 	errs := make([]error, len(batch))
 	err := s.transaction(ctx, func(tx querier) error {
 		for i, j := range batch {
@@ -185,6 +190,10 @@ func (s *sqlite) batch(batch []job) {
 			if _, err := tx.ExecContext(ctx, end); err != nil {
 				return errors.Join(errs[i], err)
 			}
+			if time.Now().After(long) {
+				batch, left = batch[:i+1], batch[i+1:]
+				break
+			}
 		}
 		return nil
 	})
@@ -195,6 +204,7 @@ func (s *sqlite) batch(batch []job) {
 			j.reply <- errs[i]
 		}
 	}
+	return left
 }
 
 func (s *sqlite) transaction(ctx context.Context, run func(querier) error) error {
