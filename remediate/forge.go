@@ -49,7 +49,6 @@ type Account struct {
 type Pull struct {
 	PullRequest // HeadCommit is the present one, whatever the state
 	Author      Account
-	Draft       bool
 	Head        Repository // where its branch is; zero: that repository is gone
 	BaseCommit  string     // the head of its base branch, when GitHub looked last
 	// Mergeable is GitHub's mergeable_state: clean, dirty (conflicts), blocked,

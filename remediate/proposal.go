@@ -27,7 +27,7 @@ type Proposal struct {
 
 	Lessened []string // those of Findings that may stay, as less than they were
 	Key      []byte   // signs the marker; nil: it is not signed, and any is believed
-	Draft    bool     // open it as one
+	Draft    bool     // a person has to look before it can be merged
 	Again    bool     // a person wants it: also if it was declined, and made anew if it is there
 }
 
@@ -47,13 +47,14 @@ func digest(files map[string][]byte) string {
 }
 
 var (
-	markerPattern      = regexp.MustCompile(`<!-- oakum:v1 plan=([0-9a-f]{64}) findings=([0-9A-Za-z._:,-]*)(?: sig=([0-9a-f]{64}))? -->`)
+	markerPattern      = regexp.MustCompile(`<!-- oakum:v1 plan=([0-9a-f]{64}) findings=([0-9A-Za-z._:,-]*)( draft)?(?: sig=([0-9a-f]{64}))? -->`)
 	hashPattern        = regexp.MustCompile(`^[0-9a-f]{40}$`)
 	fingerprintPattern = regexp.MustCompile(`^[0-9A-Za-z._:-]{1,128}$`)
 	branchPattern      = regexp.MustCompile(`^[0-9A-Za-z]+([._/-]?[0-9A-Za-z]+)*$`)
 )
 
 const (
+	draftMark   = " draft" // in a marker, after the findings
 	planTrailer = "Oakum-Plan"
 	baseTrailer = "Oakum-Base"
 )
@@ -73,6 +74,9 @@ const maxBody = 65000
 // know which plan and findings it stands for.
 func (p Proposal) body() (string, error) {
 	plan, findings := p.Digest(), strings.Join(p.Findings, ",")
+	if p.Draft {
+		findings += draftMark
+	}
 	marker := fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s -->", plan, findings)
 	if p.Key != nil {
 		marker = fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s sig=%s -->", plan, findings, signature(p.Key, p.Branch, plan, findings))
@@ -117,15 +121,21 @@ func signature(key []byte, branch, plan, findings string) string {
 // is the last marker that counts: Publish puts it at the end, so text that
 // imitates one further up is not believed. With a key only a signed one counts.
 func Marked(body, branch string, key []byte) (findings []string, ok bool) {
+	findings, _, ok = marked(body, branch, key)
+	return findings, ok
+}
+
+// marked also tells whether the pull request was to be a draft.
+func marked(body, branch string, key []byte) (findings []string, draft, ok bool) {
 	all := markerPattern.FindAllStringSubmatch(body, -1)
 	if len(all) == 0 {
-		return nil, false
+		return nil, false, false
 	}
 	m := all[len(all)-1]
-	if key != nil && !hmac.Equal([]byte(m[3]), []byte(signature(key, branch, m[1], m[2]))) {
-		return nil, false
+	if key != nil && !hmac.Equal([]byte(m[4]), []byte(signature(key, branch, m[1], m[2]+m[3]))) {
+		return nil, false, false
 	}
-	return strings.Split(m[2], ","), true
+	return strings.Split(m[2], ","), m[3] != "", true
 }
 
 // Withdraw is the body of a pull request that oakum itself closes, since it is

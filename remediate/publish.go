@@ -33,7 +33,7 @@ type PullRequest struct {
 	Title, Body  string
 	Labels       []string
 	HeadCommit   string // the last one it had, if it is not open
-	Draft        bool   // said when it is opened
+	Draft        bool
 }
 
 // Forge is the side of publishing that people see.
@@ -46,6 +46,9 @@ type Forge interface {
 	Open(ctx context.Context, p PullRequest) (PullRequest, error)
 	// Update sets title, body and base, and adds the labels that are missing.
 	Update(ctx context.Context, p PullRequest) error
+	// SetDraft makes one a draft, or ready for review. A forge without drafts
+	// refuses it as RefusedInvalid; Open opens one that is ready there.
+	SetDraft(ctx context.Context, number int, draft bool) error
 }
 
 // ErrMoved means that a branch is not where it was a moment ago.
@@ -128,6 +131,14 @@ func publish(ctx context.Context, w Writer, f Forge, p Proposal) (Outcome, error
 	}
 	retarget := current.State == StateOpen && current.Base != p.Base
 	pushed := !tip.Ours || tip.Digest != p.Digest() || merged || retarget || p.Again && tip.Base != p.BaseCommit
+	// People may overrule it: only when it is to be another than it was to be.
+	_, was, known := marked(current.Body, p.Branch, p.Key)
+	turn := current.State == StateOpen && known && was != p.Draft && current.Draft != p.Draft
+	if turn && p.Draft { // before what makes it one can be merged
+		if err := setDraft(ctx, f, current.Number, true); err != nil {
+			return Outcome{}, err
+		}
+	}
 	if pushed {
 		if want.HeadCommit, err = w.Commit(ctx, p, tip); err != nil {
 			return Outcome{}, err
@@ -140,7 +151,12 @@ func publish(ctx context.Context, w Writer, f Forge, p Proposal) (Outcome, error
 		opened, err := f.Open(ctx, want)
 		return Outcome{Action: ActionOpened, PullRequest: opened, Pushed: pushed}, err
 	}
-	want.URL, want.State = current.URL, current.State
+	if turn && !p.Draft {
+		if err := setDraft(ctx, f, current.Number, false); err != nil {
+			return Outcome{}, err
+		}
+	}
+	want.URL, want.State, want.Draft = current.URL, current.State, current.Draft != turn
 	if same(current, want) {
 		if pushed {
 			return Outcome{Action: ActionUpdated, PullRequest: want, Pushed: true}, nil
@@ -151,6 +167,16 @@ func publish(ctx context.Context, w Writer, f Forge, p Proposal) (Outcome, error
 		return Outcome{}, err
 	}
 	return Outcome{Action: ActionUpdated, PullRequest: want, Pushed: pushed}, nil
+}
+
+// setDraft does without where a forge has no drafts.
+func setDraft(ctx context.Context, f Forge, number int, draft bool) error {
+	err := f.SetDraft(ctx, number, draft)
+	var refusal *Refusal
+	if errors.As(err, &refusal) && refusal.Reason == RefusedInvalid {
+		return nil
+	}
+	return err
 }
 
 // Decided tells whether people decided against a proposal: the outcome is that

@@ -93,10 +93,6 @@ func (r *remediation) run(ctx context.Context, address string) error {
 	if len(groups) == 0 {
 		fmt.Fprintf(r.out, "nothing to open: %s, none of which can be mended at safety %s\n", plural(len(project.Result.Findings), "finding"), project.Safety())
 	}
-	labels := config.Labels
-	if labels == nil {
-		labels = []string{"security", "oakum"}
-	}
 	failed := r.unread(&project)
 	var publish func(context.Context, remediate.Proposal) (remediate.Outcome, error)
 	if client != nil {
@@ -105,7 +101,8 @@ func (r *remediation) run(ctx context.Context, address string) error {
 		}
 	}
 	for _, g := range groups {
-		p := g.Proposal(base, commit, labels)
+		p := g.Proposal(base, commit, config.LabelsOrDefault())
+		p.Draft = config.Drafts(g.Fixes())
 		if r.dryRun {
 			r.show(p, g)
 			continue
@@ -229,10 +226,14 @@ func (r *remediation) publisher(ctx context.Context, client *github.Client, repo
 // show prints what would be sent.
 func (r *remediation) show(p remediate.Proposal, g remediate.Group) {
 	title, diff := p.Title, r.display(g.Plan.Diff())
+	state := "ready for review"
+	if p.Draft {
+		state = "draft"
+	}
 	if r.color(r.out) {
 		title = "\x1b[1m" + title + "\x1b[0m"
 	}
-	fmt.Fprintf(r.out, "pull request  %s\nbranch        %s -> %s\nlabels        %s\n\n%s\n%s\n", title, p.Branch, p.Base, strings.Join(p.Labels, ", "), p.Body, diff)
+	fmt.Fprintf(r.out, "pull request  %s\nbranch        %s -> %s\nlabels        %s\nstate         %s\n\n%s\n%s\n", title, p.Branch, p.Base, strings.Join(p.Labels, ", "), state, p.Body, diff)
 }
 
 func plural(n int, what string) string {

@@ -39,7 +39,6 @@ type Host interface {
 	Close(ctx context.Context, number int) error
 	// DeleteBranch deletes a branch that is still at a commit.
 	DeleteBranch(ctx context.Context, branch, commit string) error
-	SetDraft(ctx context.Context, number int, draft bool) error
 	// AutoMerge has the forge merge by a method once its conditions are met, if the
 	// head is the given one; an empty method calls it off.
 	AutoMerge(ctx context.Context, number int, method, head string) error

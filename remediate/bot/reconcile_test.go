@@ -273,6 +273,42 @@ func TestPeopleDraftAndAutoMerge(t *testing.T) {
 	}
 }
 
+// TestDraftsFollowEvidence: a draft becomes ready when it stands on better
+// evidence, and what is open becomes one when it stands on less; in between it
+// is what people make it.
+func TestDraftsFollowEvidence(t *testing.T) {
+	const drafts, none = "safety: review\n", "safety: review\npullRequests: {draft: []}\n"
+	w := newWorld(t, map[string]string{".oakum.yaml": drafts, "a/pod.yaml": privileged("a")})
+	is := func(when string, draft bool) {
+		t.Helper()
+		if p := w.one(); p.Draft != draft {
+			t.Errorf("%s: draft %t", when, p.Draft)
+		}
+		w.quiet(w.reconcile)
+	}
+	w.reconcile()
+	is("opened", true)
+	w.push(map[string]string{".oakum.yaml": none})
+	is("on better evidence", false)
+	w.push(map[string]string{".oakum.yaml": drafts})
+	is("on less", true)
+	w.Edit(w.one().Number, func(p *githubtest.Pull) { p.Draft = false })
+	w.push(map[string]string{"a/pod.yaml": privileged("a") + "# more\n"})
+	is("as a person has made it", false)
+}
+
+// TestNoDrafts: where the forge has none, the pull request is opened all the same.
+func TestNoDrafts(t *testing.T) {
+	w := newWorld(t, map[string]string{".oakum.yaml": onboarded, "a/pod.yaml": privileged("a")})
+	w.AllowDrafts(false)
+	w.reconcile()
+	w.push(map[string]string{".oakum.yaml": "safety: review\n", "b/pod.yaml": hostPID("b")})
+	if n := len(w.open()); n != 2 {
+		t.Errorf("%d pull requests are open, want 2", n)
+	}
+	w.quiet(w.reconcile)
+}
+
 func TestArchivedSuspendedRenamed(t *testing.T) {
 	w := newWorld(t, map[string]string{".oakum.yaml": onboarded, "a/pod.yaml": privileged("a")})
 	r := w.repository()

@@ -53,7 +53,7 @@ func fromGitHub(pull *github.PullRequest) remediate.PullRequest {
 	p := remediate.PullRequest{
 		Number: pull.GetNumber(), URL: pull.GetHTMLURL(), State: remediate.StateOpen,
 		Branch: pull.GetHead().GetRef(), Base: pull.GetBase().GetRef(),
-		Title: pull.GetTitle(), Body: pull.GetBody(), HeadCommit: pull.GetHead().GetSHA(),
+		Title: pull.GetTitle(), Body: pull.GetBody(), HeadCommit: pull.GetHead().GetSHA(), Draft: pull.GetDraft(),
 	}
 	switch {
 	case pull.MergedAt != nil:
@@ -83,6 +83,8 @@ func (r *Repo) Open(ctx context.Context, p remediate.PullRequest) (remediate.Pul
 		switch {
 		case is && invalid.says("already exists"):
 			return remediate.PullRequest{}, r.await(ctx, p)
+		case is && p.Draft && invalid.says("draft pull requests are not supported"):
+			p.Draft = false // a private repository, and a plan without them
 		case is && (invalid.says("head invalid") || invalid.says("field:head code:invalid")) && n < attempts:
 			// What was pushed a moment ago is not everywhere yet.
 			if err := r.c.clock.Sleep(ctx, time.Duration(n)*time.Second); err != nil {

@@ -78,7 +78,7 @@ func (c *Client) viewer(ctx context.Context) (login string, app int64, err error
 	return got.Viewer.Login, 0, c.explain("asking whose the token is", "", err)
 }
 
-// SetDraft makes a pull request a draft, or ready for review.
+// SetDraft implements remediate.Forge.
 func (r *Repo) SetDraft(ctx context.Context, number int, draft bool) error {
 	p, err := r.Pull(ctx, number)
 	if err != nil || p.Draft == draft {

@@ -24,7 +24,6 @@ func pullOf(got *github.PullRequest) remediate.Pull {
 	p := remediate.Pull{
 		PullRequest: fromGitHub(got),
 		Author:      remediate.Account{ID: got.GetUser().GetID(), Login: got.GetUser().GetLogin(), Bot: got.GetUser().GetType() == "Bot"},
-		Draft:       got.GetDraft(),
 		Head:        remediate.Repository{ID: got.GetHead().GetRepo().GetID(), Name: got.GetHead().GetRepo().GetFullName()},
 		BaseCommit:  got.GetBase().GetSHA(), Mergeable: got.GetMergeableState(), AutoMerge: got.GetAutoMerge().GetMergeMethod(),
 		Created: got.GetCreatedAt().Time, Updated: got.GetUpdatedAt().Time, Closed: got.GetClosedAt().Time, Node: got.GetNodeID(),

@@ -95,10 +95,13 @@ func (s *Server) serveGraphQL(w http.ResponseWriter, req *http.Request) {
 	r := s.numbered(id)
 	p := r.Pull(number)
 	r.s.mu.Lock()
-	allowed := r.autoMerge
+	allowed, noDrafts := r.autoMerge, r.noDrafts
 	r.s.mu.Unlock()
 	action := ""
 	switch {
+	case strings.Contains(q.Query, "convertPullRequestToDraft") && noDrafts:
+		graphqlError(w, "UNPROCESSABLE", "Draft pull requests are not supported in this repository.")
+		return
 	case strings.Contains(q.Query, "convertPullRequestToDraft"):
 		r.change(number, func(p *Pull) { p.Draft = true })
 		action = "converted_to_draft"

@@ -115,6 +115,9 @@ func (r *Repository) createPull(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	v := r.Now()
+	r.s.mu.Lock()
+	noDrafts := r.noDrafts
+	r.s.mu.Unlock()
 	head, base := v.refs["refs/heads/"+body.Head], v.refs["refs/heads/"+body.Base]
 	switch {
 	case head == "":
@@ -122,6 +125,9 @@ func (r *Repository) createPull(w http.ResponseWriter, req *http.Request) {
 		return
 	case base == "":
 		invalid(w, "base", "invalid", "")
+		return
+	case body.Draft && noDrafts:
+		unprocessable(w, "Draft pull requests are not supported in this repository.")
 		return
 	case len(body.Body) > 65536:
 		invalid(w, "body", "custom", "body is too long (maximum is 65536 characters)")

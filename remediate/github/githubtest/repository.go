@@ -31,6 +31,7 @@ type Repository struct {
 	issuesOff   bool
 	private     bool
 	autoMerge   bool
+	noDrafts    bool
 	permissions map[string]string // by login
 	rules       []Rule
 	next        int // number of a pull request or issue
@@ -140,6 +141,14 @@ func (r *Repository) AllowAutoMerge(on bool) {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	r.autoMerge = on
+}
+
+// AllowDrafts says whether pull requests may be drafts; private repositories of
+// some plans have none.
+func (r *Repository) AllowDrafts(on bool) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.noDrafts = !on
 }
 
 // Rename gives the repository another name; the old one leads there.
