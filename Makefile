@@ -10,7 +10,7 @@ demo: ## the main job on an embedded repository: no account, no cluster
 test: ## every test, with GitHub's own description of its interface as a judge, and a PostgreSQL; 'make lint' vets
 	.ci/openapi.sh
 	.ci/webhooks.sh
-	CGO_ENABLED=1 OAKUM_STRICT=1 .ci/postgres go test -vet=off -race -timeout 30m ./...
+	.ci/postgres .ci/test
 
 test-long: ## the same, with 200,000 random edits of real manifests
 	.ci/openapi.sh

@@ -22,6 +22,7 @@ import (
 // watch, and comes again; what happened meanwhile is known, and that nothing
 // was known while it was away.
 func TestWatchRestart(t *testing.T) {
+	t.Parallel()
 	server := StartProcess(t)
 	ctx := t.Context()
 	prepare(ctx, t, server.Config)
@@ -76,6 +77,7 @@ func (r reader) Read(p []byte) (int, error) { return r(p) }
 // TestWatchExpired: what happened while nobody watched is forgotten by etcd and
 // by the API server; it is read anew.
 func TestWatchExpired(t *testing.T) {
+	t.Parallel()
 	server := StartProcess(t)
 	ctx := t.Context()
 	prepare(ctx, t, server.Config)
@@ -133,7 +135,8 @@ func compact(ctx context.Context, t *testing.T, etcd string) {
 // TestWatchFaults: whatever stands between oakum and the API server, once it is
 // over all is as if it had not been.
 func TestWatchFaults(t *testing.T) {
-	server := Start(t)
+	t.Parallel()
+	server := StartProcess(t)
 	ctx := t.Context()
 	prepare(ctx, t, server.Config)
 	config, broken := through(server.Config)
@@ -235,6 +238,7 @@ func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 // TestWatchToken: a token that is not valid any more is read anew, as pods get
 // it.
 func TestWatchToken(t *testing.T) {
+	t.Parallel()
 	server := StartProcess(t)
 	ctx := t.Context()
 	prepare(ctx, t, server.Config)
