@@ -70,6 +70,9 @@ func (p Proposal) CommitMessage() string {
 // less some room; bytes are counted, which are never fewer.
 const maxBody = 65000
 
+// whyDraft holds as well where a forge has no drafts.
+const whyDraft = "**Look before you merge:** the evidence for one of these fixes, or more, is weak, as told above."
+
 // body is the text of the pull request with the marker that lets a later run
 // know which plan and findings it stands for.
 func (p Proposal) body() (string, error) {
@@ -77,15 +80,18 @@ func (p Proposal) body() (string, error) {
 	if p.Draft {
 		findings += draftMark
 	}
-	marker := fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s -->", plan, findings)
+	end := fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s -->", plan, findings)
 	if p.Key != nil {
-		marker = fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s sig=%s -->", plan, findings, signature(p.Key, p.Branch, plan, findings))
+		end = fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s sig=%s -->", plan, findings, signature(p.Key, p.Branch, plan, findings))
 	}
-	room := maxBody - len(marker)
+	if p.Draft {
+		end = whyDraft + "\n\n" + end
+	}
+	room := maxBody - len(end)
 	if room < maxBody/2 {
 		return "", fmt.Errorf("%d findings are too many for one pull request: group them into smaller ones", len(p.Findings))
 	}
-	return Shorten(strings.TrimSpace(p.Body), room) + "\n\n" + marker, nil
+	return Shorten(strings.TrimSpace(p.Body), room) + "\n\n" + end, nil
 }
 
 // Shorten cuts Markdown at the end of a line to at most room bytes, closing a

@@ -39,6 +39,18 @@ func TestBody(t *testing.T) {
 		t.Error("half a marker was believed")
 	}
 
+	draft := p
+	draft.Branch, draft.Key, draft.Draft = "oakum/x", []byte("key"), true
+	if body, err = draft.body(); err != nil || !strings.Contains(body, whyDraft) {
+		t.Errorf("a draft does not say why: %q, %v", body, err)
+	}
+	if found, is, ok := marked(body, "oakum/x", draft.Key); !ok || !is || strings.Join(found, " ") != "aaaa bb-b_b.b:b" {
+		t.Errorf("marked: %q, draft %v, %v", found, is, ok)
+	}
+	if _, _, ok := marked(strings.Replace(body, draftMark, "", 1), "oakum/x", draft.Key); ok {
+		t.Error("a marker is believed that was a draft's")
+	}
+
 	p.Body = "```diff\n" + strings.Repeat("+ é\n", 100_000)
 	if body, err = p.body(); err != nil || len(body) > maxBody || !utf8.ValidString(body) {
 		t.Errorf("%d bytes, %v", len(body), err)
