@@ -54,17 +54,18 @@ func (r *Repository) pushed(hash string) object {
 	}
 }
 
-func (r *Repository) tellPull(who *actor, action string, number int, more object) {
+// tellPull tells of a pull request as the action has left it: it may be another
+// by now.
+func (r *Repository) tellPull(who *actor, action string, p Pull, more object) {
 	if !r.s.hook.on() {
 		return
 	}
-	p := r.Pull(number)
 	o := r.pullObject("pull-request", p, r.refs())
 	o["merged"] = p.Merged
 	if p.Merged {
 		o["merged_by"] = r.s.spec.user(who.login)
 	}
-	with := object{"number": number, "pull_request": o}
+	with := object{"number": p.Number, "pull_request": o}
 	merge(with, more)
 	r.s.hook.emit(r, who, "pull_request", action, with)
 }

@@ -103,10 +103,10 @@ func (s *Server) serveGraphQL(w http.ResponseWriter, req *http.Request) {
 		graphqlError(w, "UNPROCESSABLE", "Draft pull requests are not supported in this repository.")
 		return
 	case strings.Contains(q.Query, "convertPullRequestToDraft"):
-		r.change(number, func(p *Pull) { p.Draft = true })
+		p = r.change(number, func(p *Pull) { p.Draft = true })
 		action = "converted_to_draft"
 	case strings.Contains(q.Query, "markPullRequestReadyForReview"):
-		r.change(number, func(p *Pull) { p.Draft = false })
+		p = r.change(number, func(p *Pull) { p.Draft = false })
 		action = "ready_for_review"
 	case strings.Contains(q.Query, "enablePullRequestAutoMerge"):
 		switch {
@@ -120,16 +120,16 @@ func (s *Server) serveGraphQL(w http.ResponseWriter, req *http.Request) {
 			graphqlError(w, "UNPROCESSABLE", "Head sha didn't match expected head sha")
 			return
 		}
-		r.change(number, func(p *Pull) { p.AutoMerge = fmt.Sprint(q.Variables["method"]) })
+		p = r.change(number, func(p *Pull) { p.AutoMerge = fmt.Sprint(q.Variables["method"]) })
 		action = "auto_merge_enabled"
 	case strings.Contains(q.Query, "disablePullRequestAutoMerge"):
-		r.change(number, func(p *Pull) { p.AutoMerge = "" })
+		p = r.change(number, func(p *Pull) { p.AutoMerge = "" })
 		action = "auto_merge_disabled"
 	default:
 		graphqlError(w, "UNPROCESSABLE", "the stand-in does not know this query")
 		return
 	}
-	r.tellPull(who, action, number, nil)
+	r.tellPull(who, action, p, nil)
 	reply(w, http.StatusOK, object{"data": object{}})
 }
 

@@ -196,7 +196,7 @@ func (r *Repository) updatePull(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	was := p.State
-	r.change(p.Number, func(p *Pull) {
+	p = r.change(p.Number, func(p *Pull) {
 		for to, from := range map[*string]*string{&p.Title: body.Title, &p.Body: body.Body, &p.State: body.State, &p.Base: body.Base} {
 			if from != nil {
 				*to = *from
@@ -208,12 +208,11 @@ func (r *Repository) updatePull(w http.ResponseWriter, req *http.Request) {
 			p.Closed = r.s.Time()
 		}
 	})
-	p = r.Pull(p.Number)
 	action, more := "edited", object{"changes": object{}}
 	if p.State != was {
 		action, more = map[string]string{"open": "reopened", "closed": "closed"}[p.State], nil
 	}
-	r.tellPull(whose(req.Context()), action, p.Number, more)
+	r.tellPull(whose(req.Context()), action, p, more)
 	reply(w, http.StatusOK, r.pullObject("pull-request", p, v.refs))
 }
 
@@ -238,11 +237,11 @@ func (r *Repository) requestReviewers(w http.ResponseWriter, req *http.Request) 
 		unprocessable(w, "Reviews may only be requested from collaborators. One or more of the users or teams you specified is not a collaborator of the repository.")
 		return
 	}
-	r.change(p.Number, func(p *Pull) {
+	p = r.change(p.Number, func(p *Pull) {
 		p.Reviewers = union(p.Reviewers, body.Reviewers)
 		p.Teams = union(p.Teams, body.Teams)
 	})
-	reply(w, http.StatusCreated, r.pullObject("pull-request-simple", r.Pull(p.Number), v.refs))
+	reply(w, http.StatusCreated, r.pullObject("pull-request-simple", p, v.refs))
 }
 
 // pullFiles are the changed files with their hunks.

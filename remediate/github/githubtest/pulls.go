@@ -47,20 +47,20 @@ func (r *Repository) Pull(number int) Pull {
 
 // Close closes a pull request without merging it, as a person would.
 func (r *Repository) Close(number int) {
-	r.change(number, func(p *Pull) { p.State, p.Closed = "closed", r.s.Time() })
-	r.tellPull(person(Person), "closed", number, nil)
+	p := r.change(number, func(p *Pull) { p.State, p.Closed = "closed", r.s.Time() })
+	r.tellPull(person(Person), "closed", p, nil)
 }
 
 // Reopen opens it again.
 func (r *Repository) Reopen(number int) {
-	r.change(number, func(p *Pull) { p.State, p.Closed = "open", time.Time{} })
-	r.tellPull(person(Person), "reopened", number, nil)
+	p := r.change(number, func(p *Pull) { p.State, p.Closed = "open", time.Time{} })
+	r.tellPull(person(Person), "reopened", p, nil)
 }
 
 // Edit changes what a person can change on the page of a pull request.
 func (r *Repository) Edit(number int, edit func(*Pull)) {
-	r.change(number, edit)
-	r.tellPull(person(Person), "edited", number, object{"changes": object{}})
+	p := r.change(number, edit)
+	r.tellPull(person(Person), "edited", p, object{"changes": object{}})
 }
 
 // OpenPull opens a pull request for a branch, as a person.
@@ -88,10 +88,11 @@ func (r *Repository) open(who *actor, p *Pull) int {
 	p.Number, p.State, p.Author, p.Created = r.number(), "open", who.login, r.s.Time()
 	p.Updated = p.Created
 	r.pulls = append(r.pulls, p)
+	opened := *p
 	r.s.mu.Unlock()
-	r.point(p.Number, p.HeadCommit)
-	r.tellPull(who, "opened", p.Number, nil)
-	return p.Number
+	r.point(opened.Number, opened.HeadCommit)
+	r.tellPull(who, "opened", opened, nil)
+	return opened.Number
 }
 
 // point lets refs/pull/N/head be at a commit.
@@ -119,14 +120,14 @@ func (r *Repository) Merge(number int) {
 	if err != nil {
 		r.s.t.Fatal(err)
 	}
-	r.change(number, func(p *Pull) {
+	p = r.change(number, func(p *Pull) {
 		p.State, p.Merged, p.MergeCommit, p.Closed = "closed", true, merged, r.s.Time()
 	})
 	r.put(p.Base, merged)
-	r.tellPull(person(Person), "closed", number, nil)
+	r.tellPull(person(Person), "closed", p, nil)
 }
 
-func (r *Repository) change(number int, edit func(*Pull)) {
+func (r *Repository) change(number int, edit func(*Pull)) (after Pull) {
 	r.s.t.Helper()
 	refs := r.refs()
 	r.s.mu.Lock()
@@ -140,9 +141,10 @@ func (r *Repository) change(number int, edit func(*Pull)) {
 		}
 		edit(p)
 		p.Updated = r.s.Time()
-		return
+		return *p
 	}
 	r.s.t.Errorf("no pull request #%d", number)
+	return Pull{}
 }
 
 // moved tells of branches that are not where they were before, and of the pull
@@ -161,13 +163,13 @@ func (r *Repository) moved(who *actor, before map[string]string) {
 				continue
 			}
 			if new == "" {
-				r.change(p.Number, func(p *Pull) { p.State, p.HeadCommit, p.Closed = "closed", old, r.s.Time() })
-				r.tellPull(who, "closed", p.Number, nil)
+				p = r.change(p.Number, func(p *Pull) { p.State, p.HeadCommit, p.Closed = "closed", old, r.s.Time() })
+				r.tellPull(who, "closed", p, nil)
 				continue
 			}
 			r.point(p.Number, new)
-			r.change(p.Number, func(*Pull) {})
-			r.tellPull(who, "synchronize", p.Number, object{"before": old, "after": new})
+			p = r.change(p.Number, func(*Pull) {})
+			r.tellPull(who, "synchronize", p, object{"before": old, "after": new})
 		}
 	}
 }
