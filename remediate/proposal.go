@@ -71,7 +71,16 @@ func (p Proposal) CommitMessage() string {
 const maxBody = 65000
 
 // whyDraft holds as well where a forge has no drafts.
-const whyDraft = "**Look before you merge:** the evidence for one of these fixes, or more, is weak, as told above."
+const whyDraft = "**Look before you merge:** the evidence for one of these fixes, or more, is weak, as told below."
+
+// Text is what people read of the pull request.
+func (p Proposal) Text() string {
+	text := strings.TrimSpace(p.Body)
+	if p.Draft {
+		text = whyDraft + "\n\n" + text
+	}
+	return text
+}
 
 // body is the text of the pull request with the marker that lets a later run
 // know which plan and findings it stands for.
@@ -80,18 +89,15 @@ func (p Proposal) body() (string, error) {
 	if p.Draft {
 		findings += draftMark
 	}
-	end := fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s -->", plan, findings)
+	marker := fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s -->", plan, findings)
 	if p.Key != nil {
-		end = fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s sig=%s -->", plan, findings, signature(p.Key, p.Branch, plan, findings))
+		marker = fmt.Sprintf("<!-- oakum:v1 plan=%s findings=%s sig=%s -->", plan, findings, signature(p.Key, p.Branch, plan, findings))
 	}
-	if p.Draft {
-		end = whyDraft + "\n\n" + end
-	}
-	room := maxBody - len(end)
+	room := maxBody - len(marker)
 	if room < maxBody/2 {
 		return "", fmt.Errorf("%d findings are too many for one pull request: group them into smaller ones", len(p.Findings))
 	}
-	return Shorten(strings.TrimSpace(p.Body), room) + "\n\n" + end, nil
+	return Shorten(p.Text(), room) + "\n\n" + marker, nil
 }
 
 // Shorten cuts Markdown at the end of a line to at most room bytes, closing a

@@ -233,7 +233,7 @@ func (r *remediation) show(p remediate.Proposal, g remediate.Group) {
 	if r.color(r.out) {
 		title = "\x1b[1m" + title + "\x1b[0m"
 	}
-	fmt.Fprintf(r.out, "pull request  %s\nbranch        %s -> %s\nlabels        %s\nstate         %s\n\n%s\n%s\n", title, p.Branch, p.Base, strings.Join(p.Labels, ", "), state, p.Body, diff)
+	fmt.Fprintf(r.out, "pull request  %s\nbranch        %s -> %s\nlabels        %s\nstate         %s\n\n%s\n%s\n", title, p.Branch, p.Base, strings.Join(p.Labels, ", "), state, p.Text(), diff)
 }
 
 func plural(n int, what string) string {

@@ -246,16 +246,16 @@ func TestBatch(t *testing.T) {
 	var jobs []job
 	for _, run := range []func(context.Context, querier) error{
 		put("a", nil), put("b", errBroken), put("c", nil), put("a", nil), put("d", nil),
-		func(ctx context.Context, q querier) error {
-			time.Sleep(batchLength)
-			return put("long", nil)(ctx, q)
-		}, put("left", nil), put("left", nil),
+		put("long", nil), put("left", nil), put("left", nil),
 	} {
 		jobs = append(jobs, job{run, new(atomic.Bool), make(chan error, 1)})
 	}
 	jobs[2].taken.Store(true) // its caller has gone
-	if left := b.batch(jobs); len(left) != 2 || left[0].taken.Load() {
-		t.Errorf("%d left", len(left))
+	if left := b.batch(jobs[:5], time.Hour); len(left) != 0 {
+		t.Errorf("%d are left of a short one", len(left))
+	}
+	if left := b.batch(jobs[5:], 0); len(left) != 2 || left[0].taken.Load() {
+		t.Errorf("%d are left of a long one, want 2", len(left))
 	}
 	for i, want := range []string{"", "broken", "", "UNIQUE", "", ""} {
 		if err := <-jobs[i].reply; (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

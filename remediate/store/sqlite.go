@@ -143,7 +143,7 @@ func (s *sqlite) loop() {
 		select {
 		case j := <-s.jobs:
 			for left := s.gather(j); len(left) > 0; {
-				left = s.batch(left)
+				left = s.batch(left, batchLength)
 			}
 		case <-s.closing.Done():
 			return
@@ -165,14 +165,14 @@ func (s *sqlite) gather(first job) []job {
 	return batch
 }
 
-// batch runs jobs in one transaction, and returns those left when that has become
-// long. A job that fails is rolled back alone; when the database fails, all that
+// batch runs jobs in one transaction, and returns those left when that has taken
+// as long as it may. A job that fails is rolled back alone; when the database fails, all that
 // ran have failed.
-func (s *sqlite) batch(batch []job) (left []job) {
+func (s *sqlite) batch(batch []job, length time.Duration) (left []job) {
 	// Not a caller's context: its end would roll back the others' work.
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
-	long := time.Now().Add(batchLength)
+	began := time.Now()
 	errs := make([]error, len(batch))
 	err := s.transaction(ctx, func(tx querier) error {
 		for i, j := range batch {
@@ -190,7 +190,7 @@ func (s *sqlite) batch(batch []job) (left []job) {
 			if _, err := tx.ExecContext(ctx, end); err != nil {
 				return errors.Join(errs[i], err)
 			}
-			if time.Now().After(long) {
+			if time.Since(began) >= length {
 				batch, left = batch[:i+1], batch[i+1:]
 				break
 			}
